@@ -1,0 +1,68 @@
+"""Training a neural network as a dynamical system: measure its chaos, find its onset.
+
+Everything public is reached from here; nothing heavy is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chaotrain import distances, figures, maps, networks, tasks
+    from chaotrain.balls import divergence
+    from chaotrain.errors import UserError
+    from chaotrain.growth import Growth, fit_growth
+    from chaotrain.maps import Map
+    from chaotrain.networks import Network
+    from chaotrain.study import Study
+    from chaotrain.runs import sweep
+    from chaotrain.tasks import Task
+    from chaotrain.training import TrainingMap
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Growth",
+    "Map",
+    "Network",
+    "Study",
+    "Task",
+    "TrainingMap",
+    "UserError",
+    "distances",
+    "divergence",
+    "figures",
+    "fit_growth",
+    "maps",
+    "networks",
+    "sweep",
+    "tasks",
+]
+
+# Where each name lives; a module stands for itself.
+_HOMES = {
+    "Growth": "growth",
+    "Map": "maps",
+    "Network": "networks",
+    "Study": "study",
+    "Task": "tasks",
+    "TrainingMap": "training",
+    "UserError": "errors",
+    "divergence": "balls",
+    "fit_growth": "growth",
+    "sweep": "runs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'chaotrain' has no attribute {name!r}")
+    home = importlib.import_module(f"chaotrain.{_HOMES.get(name, name)}")
+    value = getattr(home, name) if name in _HOMES else home
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,124 @@
+"""One ball of networks: how the distance between them grows, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from chaotrain import ensembles, layout, maps, schema
+from chaotrain.distances import DISTANCES
+from chaotrain.errors import UserError
+from chaotrain.experiment import Grid, validated
+from chaotrain.maps import Key, Map, State, in_float64
+
+# Fewer rounding units than this beside a typical weight, and a perturbation is mostly rounding.
+ROUNDING_UNITS = 8
+
+
+@in_float64
+def divergence(
+    system: Map,
+    eta: float,
+    key: Key = 0,
+    *,
+    epochs: int = 201,
+    replicas: int = 5,
+    epsilon: float = 1e-8,
+    state: State = None,
+    perturbed: Sequence[State] | None = None,
+    distance: str = "l1",
+    memory: float = 2.0,
+) -> xr.Dataset:
+    """Evolve a reference and its perturbed replicas, and record how far apart they are.
+
+    Args:
+        system: Any `Map`.
+        eta: The learning rate.
+        key: An integer or a JAX key; it draws the initial state and the perturbations.
+        epochs: Steps T.
+        replicas: Perturbed copies, each perturbed number moved by U(-ε, ε).
+        epsilon: The half-width ε.
+        state: An explicit initial state, instead of the one drawn with `key`.
+        perturbed: Explicit perturbed states, instead of `replicas` drawn ones.
+        distance: "l1" (the paper's) or "l2", over the map's coordinates.
+        memory: What the members may need while they step, in GiB.
+
+    Returns:
+        `distance` (replica, epoch) with T + 1 epochs, the first the realised d(0); and over
+        `epoch`, of the reference: every observable, `path_length` and `displacement`.
+
+    Raises:
+        UserError: On a number out of range, or an ε that rounding would swallow.
+
+    Source: arXiv 2506.08523, Methods. Distances near the rounding unit times the norm of the state
+    are noise.
+
+    Example:
+        >>> import chaotrain as ct
+        >>> curves = ct.divergence(ct.maps.quadratic((3.0,)), eta=1.0, epochs=10, replicas=1)
+        >>> d = curves.distance.values[0]
+        >>> bool(abs(d[10] / d[0] / 2**10 - 1) < 1e-6)
+        True
+    """
+    grid = validated(
+        Grid,
+        {
+            "learning_rates": [float(eta)],
+            "inits": 1,
+            "replicas": replicas if perturbed is None else len(perturbed),
+            "epochs": epochs,
+            "epsilon": epsilon,
+            "memory": memory,
+        },
+    )
+    if distance not in DISTANCES:
+        raise UserError(f"distance = {distance!r}: choose one of {', '.join(DISTANCES)}")
+    key = maps.as_key(key)
+    reference = system.init(key) if state is None else state
+    if perturbed is None:
+        check_epsilon(system, reference, epsilon)
+        members = ensembles.surround(system, reference, key, replicas, epsilon)
+    else:
+        members = ensembles.stack([reference, *perturbed])
+    recorded = ensembles.evolve(
+        system,
+        jax.tree.map(lambda leaf: leaf[None], members),
+        jnp.array([eta]),
+        epochs,
+        layout.plan(maps.cost(system), 1, 1 + grid.replicas, epochs, memory),
+        distance=DISTANCES[distance],
+    )
+    return labelled({name: array[0] for name, array in recorded.items()})
+
+
+def check_epsilon(system: Map, state: State, epsilon: float) -> None:
+    """Check that a perturbation is not lost in rounding.
+
+    Raises:
+        UserError: If 0 < ε is below 8 rounding units of a typical perturbed number.
+    """
+    leaves = jax.tree.leaves(maps.perturbed(system, state))
+    size = sum(leaf.size for leaf in leaves)
+    typical = float(np.sqrt(sum(float(jnp.sum(leaf**2)) for leaf in leaves) / size))
+    dtype = leaves[0].dtype
+    smallest = ROUNDING_UNITS * float(jnp.finfo(dtype).eps) * typical
+    if 0 < epsilon < smallest:
+        raise UserError(
+            f"epsilon = {epsilon}: {dtype} rounds it away beside weights of size {typical:.2g}, "
+            f"use at least {smallest:.1g}" + (" or dtype float64" if dtype == "float32" else "")
+        )
+
+
+def labelled(recorded: ensembles.Recorded) -> xr.Dataset:
+    """A ball's arrays as a data set over `replica` and `epoch`."""
+    variables = {}
+    for name, array in recorded.items():
+        dims = (schema.REPLICA, schema.EPOCH)[-array.ndim :]
+        known = schema.RECORDED.get(name)
+        variables[name] = xr.Variable(dims, array, known.attrs if known else {})
+    epochs = recorded["distance"].shape[-1]
+    return xr.Dataset(variables, coords={schema.EPOCH: np.arange(epochs)})

@@ -1,0 +1,72 @@
+"""How an ensemble is cut into tiles and blocks: a pure function of the configuration.
+
+A ball is a reference and its replicas. A tile is a run of consecutive balls that is computed in
+one go and stored as one file. A block is the number of members that step side by side. None of it
+depends on the machine, since another composition rounds differently and training is chaotic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from chaotrain.errors import UserError
+from chaotrain.maps import Cost
+
+GIB = 2**30
+# A tile is as much as one is willing to lose to a kill, a call as long as an interrupt may wait.
+TILE_FLOPS = 2e12
+CALL_FLOPS = 5e10
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How many balls make a tile, how many members a block, how many epochs a call."""
+
+    balls_per_tile: int
+    members_per_block: int
+    epochs_per_call: int
+
+    def tiles(self, balls: int) -> list[range]:
+        """The balls of every tile."""
+        step = self.balls_per_tile
+        return [range(i, min(i + step, balls)) for i in range(0, balls, step)]
+
+    def to_dict(self) -> dict[str, int]:
+        """The layout as it is recorded."""
+        return asdict(self)
+
+
+def plan(cost: Cost, balls: int, members: int, epochs: int, memory: float = 2.0) -> Layout:
+    """The layout of an ensemble.
+
+    Args:
+        cost: What one step of one member takes.
+        balls: How many balls there are in all.
+        members: Members of a ball: the reference and its replicas.
+        epochs: Steps of a run.
+        memory: Budget for what a block needs while it steps, in GiB.
+
+    Raises:
+        UserError: If one member alone exceeds the budget.
+
+    Example:
+        >>> from chaotrain.layout import plan
+        >>> from chaotrain.maps import Cost
+        >>> plan(Cost(flops=6e8, bytes=8e6), balls=40, members=2, epochs=150)
+        Layout(balls_per_tile=11, members_per_block=22, epochs_per_call=3)
+    """
+    fitting = int(memory * GIB // cost.bytes)
+    if fitting < 1:
+        raise UserError(
+            f"memory = {memory} GiB: one network needs {cost.bytes / GIB:.2g} GiB, raise memory"
+        )
+    per_tile = int(TILE_FLOPS // (cost.flops * members * (epochs + 1)))
+    balls_per_tile = max(1, min(balls, per_tile, fitting // members))
+    side_by_side = balls_per_tile * members
+    blocks = -(-side_by_side // fitting)
+    per_call = int(CALL_FLOPS // (cost.flops * side_by_side))
+    return Layout(
+        balls_per_tile=balls_per_tile,
+        members_per_block=-(-side_by_side // blocks),
+        epochs_per_call=max(1, min(epochs + 1, per_call)),
+    )

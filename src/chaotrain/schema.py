@@ -1,0 +1,125 @@
+"""Names, units and vocabulary of the labelled result: the one place that spells them.
+
+A study is an [xarray.Dataset][] over `learning_rate`, `init`, `replica` and `epoch`. What a run
+records is `RECORDED`; what the estimators derive from that is `DERIVED`; what is left after
+averaging over initialisations is `SUMMARY`. Every name carries its dimensions and attributes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LEARNING_RATE, INIT, REPLICA, EPOCH, TARGET = "learning_rate", "init", "replica", "epoch", "target"
+
+# Verdict of a ball (design.md, section 1).
+EXPONENTIAL = "exponential"
+BOUNDED = "bounded"
+SUBEXPONENTIAL = "subexponential"
+CONTRACTING = "contracting"
+UNDECIDED = "undecided"
+BLOW_UP = "blow-up"
+VERDICTS = (EXPONENTIAL, BOUNDED, SUBEXPONENTIAL, CONTRACTING, UNDECIDED, BLOW_UP)
+DECIDED = (EXPONENTIAL, BOUNDED, SUBEXPONENTIAL, CONTRACTING)
+
+# Status of a ball: whether it ran, and stayed finite.
+FINITE = "finite"
+ABSENT = "absent"
+STATUSES = (FINITE, BLOW_UP, ABSENT)
+
+# Regime of a learning rate.
+EXPLOITATION = "exploitation"
+EXPLORATION_EXPLOITATION = "exploration-exploitation"
+TOO_SLOW = "too slow"
+NO_LEARNING = "no learning"
+REGIMES = (TOO_SLOW, EXPLOITATION, EXPLORATION_EXPLOITATION, NO_LEARNING)
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of the result: its dimensions, what it is, and in which unit."""
+
+    dims: tuple[str, ...]
+    long_name: str
+    units: str = "1"
+
+    @property
+    def attrs(self) -> dict[str, str]:
+        """Attributes as xarray and CF readers expect them."""
+        return {"long_name": self.long_name, "units": self.units}
+
+
+_BALL = (LEARNING_RATE, INIT)
+_RATE = (LEARNING_RATE,)
+
+COORDINATES = {
+    LEARNING_RATE: Variable(_RATE, "learning rate"),
+    INIT: Variable((INIT,), "initialisation"),
+    REPLICA: Variable((REPLICA,), "perturbed copy"),
+    EPOCH: Variable((EPOCH,), "epoch", "epoch"),
+    TARGET: Variable((TARGET,), "target test accuracy"),
+}
+
+RECORDED = {
+    "distance": Variable((*_BALL, REPLICA, EPOCH), "L1 distance to the reference network"),
+    "loss": Variable((*_BALL, EPOCH), "training loss"),
+    "train_accuracy": Variable((*_BALL, EPOCH), "training accuracy"),
+    "test_accuracy": Variable((*_BALL, EPOCH), "test accuracy"),
+    "path_length": Variable((*_BALL, EPOCH), "Euclidean path length in weight space"),
+    "displacement": Variable((*_BALL, EPOCH), "Euclidean distance from the initial weights"),
+}
+
+DERIVED = {
+    "exponent": Variable(_BALL, "local network Lyapunov exponent", "1/epoch"),
+    "exponent_low": Variable(_BALL, "its lower 95% limit", "1/epoch"),
+    "exponent_high": Variable(_BALL, "its upper 95% limit", "1/epoch"),
+    "growth_start": Variable(_BALL, "start of the exponential phase", "epoch"),
+    "growth_stop": Variable(_BALL, "end of the exponential phase", "epoch"),
+    "saturation": Variable(_BALL, "distance at which the growth saturates"),
+    "verdict": Variable(_BALL, "verdict of the growth fit"),
+    "status": Variable(_BALL, "whether the ball ran and stayed finite"),
+    "blow_up_epoch": Variable(_BALL, "first epoch that is not finite", "epoch"),
+    "training_time": Variable((*_BALL, TARGET), "first epoch at the target accuracy", "epoch"),
+    "loss_rise_share": Variable(_BALL, "share of epochs in which the training loss rises"),
+    "path_ratio": Variable(_BALL, "path length over net displacement"),
+}
+
+SUMMARY = {
+    "nmle": Variable(_RATE, "mean local Lyapunov exponent λ_nMLE", "1/epoch"),
+    "nmle_std": Variable(_RATE, "standard deviation of Λ over initialisations", "1/epoch"),
+    "nmle_low": Variable(_RATE, "lower 95% bootstrap limit of λ_nMLE", "1/epoch"),
+    "nmle_high": Variable(_RATE, "upper 95% bootstrap limit of λ_nMLE", "1/epoch"),
+    "rho": Variable(_RATE, "share of decided initialisations that are exponential"),
+    "rho_low": Variable(_RATE, "lower 95% Wilson limit of ρ"),
+    "rho_high": Variable(_RATE, "upper 95% Wilson limit of ρ"),
+    "ran": Variable(_RATE, "initialisations run"),
+    "decided": Variable(_RATE, "initialisations decided"),
+    "regime": Variable(_RATE, "training regime"),
+    "best_accuracy": Variable(_RATE, "median over initialisations of the best test accuracy"),
+    "loss_rise_share": Variable(_RATE, "mean share of epochs in which the training loss rises"),
+    "path_ratio": Variable(_RATE, "mean path length over net displacement"),
+    "mean_training_time": Variable((LEARNING_RATE, TARGET), "mean of min(τ, T)", "epoch"),
+    "mean_training_time_low": Variable(
+        (LEARNING_RATE, TARGET), "lower 95% bootstrap limit of ⟨τ⟩", "epoch"
+    ),
+    "mean_training_time_high": Variable(
+        (LEARNING_RATE, TARGET), "upper 95% bootstrap limit of ⟨τ⟩", "epoch"
+    ),
+    "reached": Variable((LEARNING_RATE, TARGET), "share that reached the target"),
+    "reached_training_time": Variable(
+        (LEARNING_RATE, TARGET), "mean τ over those that reached", "epoch"
+    ),
+    "eta_fastest": Variable((TARGET,), "learning rate η* with the smallest ⟨τ⟩"),
+    "eta_fastest_low": Variable((TARGET,), "lower 95% bootstrap limit of η*"),
+    "eta_fastest_high": Variable((TARGET,), "upper 95% bootstrap limit of η*"),
+    "eta_ratio": Variable((TARGET,), "η* over η_1"),
+    "eta_ratio_low": Variable((TARGET,), "lower 95% bootstrap limit of η*/η_1"),
+    "eta_ratio_high": Variable((TARGET,), "upper 95% bootstrap limit of η*/η_1"),
+}
+
+# Attributes of the summary; each is NaN where it does not exist on the grid. `eta_fastest` and
+# `eta_ratio` repeat the variables of that name for the main target, the attribute `target`.
+SUMMARY_ATTRIBUTES = tuple(
+    f"{name}{limit}"
+    for name in ("eta_0", "eta_1", "eta_fastest", "eta_ratio")
+    for limit in ("", "_low", "_high")
+)
