@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from chaotrain.growth import Growth, fit_growth
     from chaotrain.maps import Map
     from chaotrain.networks import Network
-    from chaotrain.study import Study
     from chaotrain.runs import sweep
+    from chaotrain.study import Study
     from chaotrain.tasks import Task
     from chaotrain.training import TrainingMap
 

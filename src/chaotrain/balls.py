@@ -105,7 +105,7 @@ def check_epsilon(system: Map, state: State, epsilon: float) -> None:
     size = sum(leaf.size for leaf in leaves)
     typical = float(np.sqrt(sum(float(jnp.sum(leaf**2)) for leaf in leaves) / size))
     dtype = leaves[0].dtype
-    smallest = ROUNDING_UNITS * float(jnp.finfo(dtype).eps) * typical
+    smallest = ROUNDING_UNITS * float(np.finfo(dtype).eps) * typical
     if 0 < epsilon < smallest:
         raise UserError(
             f"epsilon = {epsilon}: {dtype} rounds it away beside weights of size {typical:.2g}, "

@@ -46,7 +46,9 @@ def presets(
     if name is None:
         for known, text in texts.items():
             typer.echo(f"{known:14} {text.splitlines()[0].lstrip('# ')}")
-        typer.echo("\nchaotrain presets NAME shows one whole, to be copied into a file of your own.")
+        typer.echo(
+            "\nchaotrain presets NAME shows one whole, to be copied into a file of your own."
+        )
     elif name in texts:
         typer.echo(texts[name], nl=False)
     else:

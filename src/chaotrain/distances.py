@@ -22,7 +22,7 @@ def l1(a: Coordinates, b: Coordinates) -> Array:
         >>> float(ct.distances.l1([jnp.array([1.0, 2.0])], [jnp.array([4.0, 0.0])]))
         5.0
     """
-    return sum(jax.tree.leaves(jax.tree.map(lambda x, y: jnp.sum(jnp.abs(x - y)), a, b)))
+    return _total(jax.tree.map(lambda x, y: jnp.sum(jnp.abs(x - y)), a, b))
 
 
 def l2(a: Coordinates, b: Coordinates) -> Array:
@@ -34,7 +34,11 @@ def l2(a: Coordinates, b: Coordinates) -> Array:
         >>> float(ct.distances.l2([jnp.array([3.0, 0.0])], [jnp.array([0.0, 4.0])]))
         5.0
     """
-    return jnp.sqrt(sum(jax.tree.leaves(jax.tree.map(lambda x, y: jnp.sum((x - y) ** 2), a, b))))
+    return jnp.sqrt(_total(jax.tree.map(lambda x, y: jnp.sum((x - y) ** 2), a, b)))
+
+
+def _total(sums: Coordinates) -> Array:
+    return jnp.sum(jnp.stack(jax.tree.leaves(sums)))
 
 
 DISTANCES: dict[str, Distance] = {"l1": l1, "l2": l2}

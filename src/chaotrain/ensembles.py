@@ -94,12 +94,10 @@ def evolve(
         run, carry = _compiled(system, states, etas, epochs, layout, distance)
         for start, stop in _calls(epochs + 1, layout.epochs_per_call):
             carry = run(carry, start, stop)
-            jax.block_until_ready(carry)
+            carry[-1]["distance"].block_until_ready()
             if progress is not None:
                 progress(stop - 1)
-        return {
-            name: np.moveaxis(np.asarray(rows), 0, -1) for name, rows in carry[-1].items()
-        }
+        return {name: np.moveaxis(np.asarray(rows), 0, -1) for name, rows in carry[-1].items()}
 
 
 def _calls(rows: int, length: int) -> Iterator[tuple[int, int]]:
@@ -120,7 +118,11 @@ def _compiled(
     reference = jax.tree.map(lambda leaf: leaf[:, 0], states)
     row = jax.eval_shape(
         functools.partial(_row, constant, block=block, distance=distance),
-        argument, states, reference, jnp.zeros(len(etas)), etas,
+        argument,
+        states,
+        reference,
+        jnp.zeros(len(etas)),
+        etas,
     )[0]
     buffers = jax.tree.map(lambda out: jnp.zeros((epochs + 1, *out.shape), out.dtype), row)
     carry = (states, reference, jnp.zeros(len(etas)), buffers)
@@ -133,8 +135,14 @@ def _compiled(
 
 @functools.partial(jax.jit, static_argnums=(0, 6, 7))
 def _run(
-    constant: Map | None, argument: Map | None, carry: Any, etas: Array,
-    start: Array, stop: Array, block: int, distance: Distance,
+    constant: Map | None,
+    argument: Map | None,
+    carry: Any,
+    etas: Array,
+    start: Array,
+    stop: Array,
+    block: int,
+    distance: Distance,
 ) -> Any:
     _, origin, _, _ = carry
 
@@ -151,8 +159,15 @@ def _run(
 
 
 def _row(
-    constant: Map | None, argument: Map | None, states: State, origin: State, path: Array,
-    etas: Array, *, block: int, distance: Distance,
+    constant: Map | None,
+    argument: Map | None,
+    states: State,
+    origin: State,
+    path: Array,
+    etas: Array,
+    *,
+    block: int,
+    distance: Distance,
 ) -> tuple[dict[str, Array], State, Array]:
     """What is recorded of the states of one epoch, the next states, and the path so far."""
     system = argument if constant is None else constant

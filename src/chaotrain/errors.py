@@ -7,7 +7,7 @@ class UserError(ValueError):
     """A mistake of the caller's, in one line; the command line exits with 2 on it."""
 
 
-class Interrupted(Exception):
+class Interrupted(KeyboardInterrupt):
     """A run was asked to stop by a signal; finished tiles are kept.
 
     Args:

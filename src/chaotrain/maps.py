@@ -99,7 +99,7 @@ def inspect(system: Map, state: State) -> Observables:
 
 def cost(system: Map) -> Cost:
     """What one step of one member takes; for a plain map a few operations a coordinate."""
-    known = getattr(system, "cost", None)
+    known: Callable[[], Cost] | None = getattr(system, "cost", None)
     if known is not None:
         return known()
     state = jax.eval_shape(system.init, jax.random.key(0))
@@ -133,7 +133,8 @@ class Descent:
     @in_float64
     def step(self, state: Array, eta: Array) -> Array:
         """One step of gradient descent."""
-        return state - eta * jax.grad(self.loss)(state)
+        gradient: Array = jax.grad(self.loss)(state)
+        return state - eta * gradient
 
     @in_float64
     def observe(self, state: Array) -> Observables:

@@ -84,7 +84,8 @@ def mlp(layers: Sequence[int], activation: str = "tanh", init: str = "normal") -
         *hidden, last = parameters
         for layer in hidden:
             inputs = squash(inputs @ layer["weight"] + layer["bias"])
-        return inputs @ last["weight"] + last["bias"]
+        outputs: Array = inputs @ last["weight"] + last["bias"]
+        return outputs
 
     widths = "-".join(map(str, layers))
     return Network(initialise, apply, f"mlp {widths} {activation} {init}")

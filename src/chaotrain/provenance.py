@@ -57,6 +57,8 @@ def _commit(folder: Path) -> str | None:
     try:
         if not git("ls-files", "__init__.py"):
             return None
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", ".") else "")
+        return git("rev-parse", "HEAD") + (
+            "+" if git("status", "--porcelain", "-uno", "--", ".") else ""
+        )
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -15,7 +15,7 @@ from jax import Array
 
 from chaotrain import ensembles, layout, maps, networks, provenance, tasks
 from chaotrain.balls import check_epsilon
-from chaotrain.errors import Interrupted, UserError
+from chaotrain.errors import UserError
 from chaotrain.experiment import CustomExperiment, Experiment, Grid, validated
 from chaotrain.layout import Layout
 from chaotrain.maps import Map, in_float64
@@ -140,7 +140,7 @@ def _fill(system: Map, grid: Grid, out: str | Path, progress: Progress | None) -
                 if not store.finished(index):
                     _compute(system, grid, base, plan, store, index, tiles, progress)
             ended = "complete"
-        except (KeyboardInterrupt, Interrupted):
+        except KeyboardInterrupt:
             store.log("interrupted")
             raise
         finally:
@@ -160,7 +160,9 @@ def _open(store: Store, system: Map, grid: Grid, plan: Layout) -> dict[str, Any]
         record = {"experiment_sha256": digest, "layout": plan.to_dict(), "runs": []}
         store.write(store.root / EXPERIMENT, text)
     elif record["runs"] and record["runs"][0]["data_sha256"] != described["data_sha256"]:
-        raise UserError(f"out = {store.root}: holds a study of other data, choose another directory")
+        raise UserError(
+            f"out = {store.root}: holds a study of other data, choose another directory"
+        )
     record["runs"].append({"started": provenance.now(), **described})
     store.write_json(PROVENANCE, record)
     store.log("started", **{name: described[name] for name in ("versions", "threads", "device")})

@@ -51,7 +51,9 @@ class Store:
             content = path.read_bytes()
             fields = experiment.parse(content.decode(), path)
         except (OSError, UnicodeDecodeError):
-            raise UserError(f"{self.root} is not a study: it has no readable {EXPERIMENT}") from None
+            raise UserError(
+                f"{self.root} is not a study: it has no readable {EXPERIMENT}"
+            ) from None
         recorded = self.provenance().get("experiment_sha256")
         if recorded not in (None, hashlib.sha256(content).hexdigest()):
             raise UserError(f"{path} was altered: restore it, or run anew in another directory")
@@ -101,7 +103,9 @@ class Store:
             lock = FileLock(self.root / LOCK)
             lock.acquire(timeout=0)
         except Timeout:
-            raise UserError(f"out = {self.root}: another run is working in it, wait for it") from None
+            raise UserError(
+                f"out = {self.root}: another run is working in it, wait for it"
+            ) from None
         try:
             for left in [*self.root.glob("*.tmp"), *self.tiles.glob("*.tmp")]:
                 left.unlink(missing_ok=True)
@@ -131,7 +135,7 @@ class Store:
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
-                os.replace(temporary, path)
+                temporary.replace(path)
                 _flush_folder(path.parent)
             finally:
                 temporary.unlink(missing_ok=True)

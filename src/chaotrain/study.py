@@ -36,7 +36,9 @@ class Study:
         try:
             self.tiles = Layout(**record["layout"]).tiles(len(self.grid.balls))
         except (TypeError, ValueError):
-            raise UserError(f"{self.store.root / 'provenance.json'} was altered: restore it") from None
+            raise UserError(
+                f"{self.store.root / 'provenance.json'} was altered: restore it"
+            ) from None
 
     @property
     def path(self) -> Path:
@@ -68,13 +70,15 @@ class Study:
             known = schema.RECORDED.get(name)
             dims = (schema.LEARNING_RATE, schema.INIT, *more)
             variables[name] = xr.Variable(dims, arrays[name], known.attrs if known else {})
-        sizes = {schema.INIT: shape[1], schema.REPLICA: grid.replicas, schema.EPOCH: grid.epochs + 1}
-        coords = {
-            name: (name, np.arange(size), schema.COORDINATES[name].attrs)
-            for name, size in sizes.items()
+        points: dict[str, Any] = {
+            schema.LEARNING_RATE: grid.learning_rates,
+            schema.INIT: np.arange(shape[1]),
+            schema.REPLICA: np.arange(grid.replicas),
+            schema.EPOCH: np.arange(grid.epochs + 1),
         }
-        rates_attrs = schema.COORDINATES[schema.LEARNING_RATE].attrs
-        coords[schema.LEARNING_RATE] = (schema.LEARNING_RATE, grid.learning_rates, rates_attrs)
+        coords = {
+            name: (name, values, schema.COORDINATES[name].attrs) for name, values in points.items()
+        }
         return xr.Dataset(variables, coords=coords)
 
     @cached_property

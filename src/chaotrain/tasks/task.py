@@ -18,7 +18,8 @@ PerSample = Callable[[Array, Array], Array]
 
 def cross_entropy(outputs: Array, targets: Array) -> Array:
     """Softmax cross-entropy of logits (samples, classes) with labels (samples,), per sample."""
-    return optax.losses.softmax_cross_entropy_with_integer_labels(outputs, targets)
+    losses: Array = optax.losses.softmax_cross_entropy_with_integer_labels(outputs, targets)
+    return losses
 
 
 def accuracy(outputs: Array, targets: Array) -> Array:
@@ -102,7 +103,9 @@ class Task:
             ("test_size", test_size, len(self.test_inputs)),
         ):
             if size is not None and not 1 <= size <= held:
-                raise UserError(f"{what} = {size}: {self.name} has {held} samples, choose 1 to {held}")
+                raise UserError(
+                    f"{what} = {size}: {self.name} has {held} samples, choose 1 to {held}"
+                )
         return replace(
             self,
             inputs=self.inputs[:train_size],

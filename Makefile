@@ -1,0 +1,47 @@
+# Everything a user or a developer starts; `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+SOURCES := src tests bench
+
+.PHONY: help reproduce test test-slow bench format clean
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(BIN)/chaotrain: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --editable .
+	@touch $@
+
+$(VENV)/dev: $(BIN)/chaotrain
+	$(PIP) install --quiet --editable .[dev]
+	@touch $@
+
+$(VENV)/bench: $(BIN)/chaotrain
+	$(PIP) install --quiet --editable .[bench]
+	@touch $@
+
+reproduce: $(BIN)/chaotrain ## Run the paper's experiment on a part of MNIST: figures 1 to 5 in minutes
+	$(BIN)/chaotrain run mnist-quick --out study/mnist-quick
+
+test: $(VENV)/dev ## Formatting, lint, types, doctests and tests, in minutes
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/pytest -m "not slow"
+
+test-slow: $(VENV)/dev ## The tests that take longer
+	$(BIN)/pytest -m slow
+
+bench: $(VENV)/bench ## Speed against the matrix-product limit of this machine, and against PyTorch
+	$(BIN)/python bench/speed.py
+
+format: $(VENV)/dev ## Format and fix what can be fixed
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+clean: ## Remove what was installed and built (studies stay)
+	rm -rf $(VENV) build dist src/*.egg-info
