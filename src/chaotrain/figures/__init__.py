@@ -1,0 +1,29 @@
+"""The figures of the paper, drawn from a study's data set and its summary alone.
+
+Each function draws one figure, on new axes or on given ones, and returns the axes; `save_all`
+writes them all. They need no engine and leave matplotlib's global state as it was.
+
+| file | function | what is seen |
+|---|---|---|
+| figure-1 | [loss_trajectories][] | smooth descent, erratic learning, and none |
+| figure-2 | [ball][] | how one ball of nearby networks comes apart, and its exponent |
+| figure-3 | [balls][] | all balls at one learning rate, and their exponents |
+| figure-4 | [exponents][] | λ_nMLE(η) |
+| figure-5 | [transition][] | ρ(η) and ⟨τ⟩(η), with η_0, η_1 and η* |
+| figure-5-targets | [training_times][] | ⟨τ⟩(η) for every target, over the regimes |
+"""
+
+from chaotrain.figures.rates import exponents, training_times, transition
+from chaotrain.figures.saving import save_all
+from chaotrain.figures.separation import ball, balls
+from chaotrain.figures.trajectories import loss_trajectories
+
+__all__ = [
+    "ball",
+    "balls",
+    "exponents",
+    "loss_trajectories",
+    "save_all",
+    "training_times",
+    "transition",
+]

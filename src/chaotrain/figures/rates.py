@@ -1,0 +1,266 @@
+"""Figures 4 and 5: what is measured at each learning rate, and where training is fastest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.transforms import Transform
+
+from chaotrain import schema
+from chaotrain.figures import layout, overlays, scales, selection, style
+from chaotrain.figures.style import Floats
+
+
+@style.house_style()
+def exponents(dataset: xr.Dataset, summary: xr.Dataset, axes: Axes | None = None) -> Axes:
+    """Draw λ_nMLE against the learning rate (figure 4).
+
+    At each η the mean exponent with the 95% bootstrap interval of the mean (thick) and ±1
+    standard deviation (thin), beside it the exponent of every decided ball (faint), and the zero
+    line. The axis is logarithmic over the decades below the onset and linear around and above it.
+
+    Args:
+        dataset: The study: `exponent` and `verdict`.
+        summary: Its summary: `nmle` with `nmle_std`, `nmle_low` and `nmle_high`.
+        axes: Where to draw; a new figure if None.
+
+    Returns:
+        The axes, whose `figure` can be saved.
+
+    Example:
+        >>> exponents(study.dataset, study.summary)  # doctest: +SKIP
+    """
+    axes = style.new_axes() if axes is None else axes
+    rates = selection.rates_of(summary)
+    mean, deviation, low, high = (
+        _column(summary, name) for name in ("nmle", "nmle_std", "nmle_low", "nmle_high")
+    )
+    axes.axhline(0, color=style.INK, linewidth=0.6, zorder=1)
+    each = dataset["exponent"].where(selection.decided(dataset))
+    each = each.transpose(schema.LEARNING_RATE, schema.INIT)
+    places, values = np.broadcast_arrays(selection.rates_of(each)[:, None], each.values)
+    single = np.isfinite(values)
+    axes.plot(
+        places[single],
+        values[single],
+        ".",
+        color=style.GREY,
+        alpha=0.45,
+        markersize=4,
+        markeredgewidth=0,
+        transform=scales.beside(axes, 4),
+        label=r"single balls $\Lambda(\Omega)$",
+        zorder=2,
+    )
+    axes.plot(rates, mean, color=style.BLUE, linewidth=0.6, alpha=0.5, zorder=2)
+    thin = _intervals(axes, rates, mean - deviation, mean + deviation, width=0.8)
+    thick = _intervals(axes, rates, low, high, width=2.4)
+    if thin:
+        axes.plot([], [], color=style.BLUE, linewidth=0.8, label="±1 standard deviation")
+    if thick:
+        axes.plot([], [], color=style.BLUE, linewidth=2.4, label="95% interval of the mean")
+    label = r"mean $\lambda_\mathrm{nMLE}$"
+    axes.plot(rates, mean, "o", color=style.BLUE, markersize=3.8, label=label, zorder=5)
+    _fit_heights(axes, (values, mean - deviation, mean + deviation, low, high, mean))
+    axes.set_ylabel(r"local Lyapunov exponent $\Lambda$ per epoch")
+    scales.rate_axis(axes, rates, selection.onset(summary))
+    axes.set_title("Mean local Lyapunov exponent against the learning rate")
+    if not np.isfinite(mean).any():
+        axes.text(0.5, 0.6, "no ball is decided", transform=axes.transAxes, ha="center")
+        return axes
+    handles, _ = axes.get_legend_handles_labels()
+    layout.legend_above(axes, columns=2, handles=handles[::-1])
+    return axes
+
+
+@style.house_style()
+def transition(dataset: xr.Dataset, summary: xr.Dataset, axes: Axes | None = None) -> Axes:
+    """Draw the onset of chaos and the time to train on two axes (figure 5).
+
+    Left, blue diamonds: ρ(η), the share of exponential balls, with Wilson intervals. Right, red
+    dots: ⟨τ⟩(η) for the main target with bootstrap intervals, hollow where fewer than half
+    reached the target. Vertical lines mark η_0, η_1 and η*, bars at the top their intervals.
+
+    Args:
+        dataset: The study, for the number of epochs.
+        summary: Its summary, with the attributes `target`, `eta_0`, `eta_1`, `eta_fastest`.
+        axes: Where to draw; a new figure if None.
+
+    Returns:
+        The left axes; the right ones are `axes.figure.axes[-1]`.
+
+    Example:
+        >>> transition(study.dataset, study.summary)  # doctest: +SKIP
+    """
+    axes = style.new_axes() if axes is None else axes
+    rates = selection.rates_of(summary)
+    target = selection.main_target(summary)
+    here = summary.sel(target=target)
+    right = axes.twinx()
+    right.spines["right"].set(visible=True, color=style.RED)
+    axes.spines["left"].set_color(style.BLUE)
+    for side, colour in ((axes, style.BLUE), (right, style.RED)):
+        side.tick_params(axis="y", which="both", colors=colour)
+        side.yaxis.label.set_color(colour)
+    rho = _column(summary, "rho")
+    aside = scales.beside(axes, -2)
+    axes.plot(rates, rho, color=style.BLUE, linewidth=0.6, alpha=0.5, transform=aside)
+    low, high = _column(summary, "rho_low"), _column(summary, "rho_high")
+    _intervals(axes, rates, low, high, width=1, transform=aside)
+    axes.plot(rates, rho, "D", color=style.BLUE, markersize=4.5, transform=aside, label="ρ")
+    hollow = _training_time(right, here, style.RED, scales.beside(right, 2), "⟨τ⟩")
+    last = float(dataset[schema.EPOCH][-1])
+    # With these limits ρ = 1 and a censored ⟨τ⟩ = T do not fall on each other, nor on the bars.
+    axes.set(ylim=(-0.06, 1.14), ylabel="exponential share ρ (diamonds)")
+    right.set(ylim=(0, 1.24 * last), ylabel=f"epochs to {target:.2f}, mean ⟨τ⟩ (dots)")
+    notes = ["top bars: 95% intervals"] if overlays.onset_intervals(summary) else []
+    notes += [f"hollow: fewer than half reached {target:.2f}"] if hollow else []
+    scales.rate_axis(axes, rates, selection.onset(summary), "; ".join(notes))
+    axes.set_title(f"Onset of chaos and training time to {target:.2f} test accuracy", pad=24)
+    overlays.mark_onset(axes, summary)
+    return axes
+
+
+@style.house_style()
+def training_times(dataset: xr.Dataset, summary: xr.Dataset, axes: Axes | None = None) -> Axes:
+    """Draw one ⟨τ⟩(η) curve a target over the shaded regimes (the companion of figure 5).
+
+    A star marks the fastest learning rate η* of each target; dots are hollow where fewer than
+    half reached it. Each regime is named in the widest of its bands.
+
+    Args:
+        dataset: The study, for the number of epochs.
+        summary: Its summary: `mean_training_time`, `reached`, `eta_fastest` and `regime`.
+        axes: Where to draw; a new figure if None.
+
+    Returns:
+        The axes, whose `figure` can be saved.
+
+    Example:
+        >>> training_times(study.dataset, study.summary)  # doctest: +SKIP
+    """
+    axes = style.new_axes() if axes is None else axes
+    rates = selection.rates_of(summary)
+    last = float(dataset[schema.EPOCH][-1])
+    targets = summary[schema.TARGET].values.tolist()
+    shades = _target_colours(len(targets))
+    hollow = False
+    handles = []
+    for index, (target, shade) in enumerate(zip(targets, shades, strict=True)):
+        here = summary.sel(target=target)
+        shift = 2.5 * (index - (len(targets) - 1) / 2)
+        # All curves lie on each other where none reached: dots there would be a heap of rings.
+        hollow |= _training_time(
+            axes, here, shade, scales.beside(axes, shift), f"{target:g}", 3.6, 1e-9
+        )
+        label = f"to {target:.2f}: not by half"
+        fastest = float(here["eta_fastest"])
+        if np.isfinite(fastest):
+            label = f"to {target:.2f}: η* = {style.number(fastest)}"
+            time = float(here["mean_training_time"].sel(learning_rate=fastest, method="nearest"))
+            axes.plot(
+                [fastest],
+                [time],
+                "*",
+                color=shade,
+                markersize=11,
+                markeredgecolor="white",
+                markeredgewidth=0.6,
+                transform=scales.beside(axes, shift),
+                zorder=6,
+            )
+        handles.append(Line2D([], [], marker="o", color=shade, label=label))
+    notes = ["hollow: fewer than half reached it"] if hollow else []
+    if bool((summary["reached"] == 0).any()):
+        notes += ["no dot: none" if hollow else "no dot: none reached it"]
+    note = f"{'; '.join(notes)} in {last:g} epochs" if notes else ""
+    scales.rate_axis(axes, rates, selection.onset(summary), note)
+    axes.set(ylim=(0, 1.05 * last), ylabel="mean epochs to the target ⟨τ⟩")
+    axes.set_title("Training time to each test accuracy, fastest at the star")
+    layout.legend_above(axes, columns=2 if len(targets) > 3 else len(targets), handles=handles)
+    if "regime" in summary:
+        overlays.regime_bands(axes, rates, [str(regime) for regime in summary["regime"].values])
+    return axes
+
+
+def _column(summary: xr.Dataset, name: str) -> Floats:
+    """Return a variable of the summary over the learning rates; NaN if it is not there."""
+    if name not in summary:
+        return np.full(summary.sizes[schema.LEARNING_RATE], np.nan)
+    return np.asarray(summary[name].values, dtype=float)
+
+
+def _fit_heights(axes: Axes, heights: Sequence[Floats]) -> None:
+    """Set the limits of y to show zero and every height, with some air."""
+    known = np.concatenate([[0.0], *(np.ravel(values) for values in heights)])
+    known = known[np.isfinite(known)]
+    air = 0.06 * (np.ptp(known) or 1.0)
+    axes.set_ylim(known.min() - air, known.max() + air)
+
+
+def _intervals(
+    axes: Axes,
+    rates: Floats,
+    low: Floats,
+    high: Floats,
+    width: float,
+    colour: str = style.BLUE,
+    transform: Transform | None = None,
+) -> bool:
+    """Draw the vertical intervals that are known; return whether there is any."""
+    known = np.isfinite(low) & np.isfinite(high)
+    transform = axes.transData if transform is None else transform
+    axes.vlines(
+        rates[known],
+        low[known],
+        high[known],
+        color=colour,
+        linewidth=width,
+        transform=transform,
+        zorder=3,
+    )
+    return bool(known.any())
+
+
+def _training_time(
+    axes: Axes,
+    here: xr.Dataset,
+    colour: str,
+    transform: Transform,
+    label: str,
+    size: float = 4.5,
+    least: float = 0,
+) -> bool:
+    """Draw ⟨τ⟩(η) for one target, a dot where a share of `least` or more reached it.
+
+    Returns whether a dot is hollow, fewer than half having reached the target.
+    """
+    rates = selection.rates_of(here)
+    time, reached = _column(here, "mean_training_time"), _column(here, "reached")
+    low, high = (_column(here, f"mean_training_time_{limit}") for limit in ("low", "high"))
+    axes.plot(rates, time, color=colour, linewidth=0.8, alpha=0.6, transform=transform, zorder=2)
+    _intervals(axes, rates, low, high, 1, colour, transform)
+    some, few = reached >= 0.5, (reached < 0.5) & (reached >= least)
+    for chosen, face in ((some, colour), (few, "white")):
+        axes.plot(
+            rates[chosen],
+            time[chosen],
+            "o",
+            color=colour,
+            markerfacecolor=face,
+            markersize=size,
+            transform=transform,
+            label=label if chosen is some else None,
+            zorder=4,
+        )
+    return bool((few & np.isfinite(time)).any())
+
+
+def _target_colours(count: int) -> list[str]:
+    """Return dark to light shades for rising targets, which have an order."""
+    shades = ["#0b3c5d", style.BLUE, style.GREEN, style.RED, style.PINK, style.GREY]
+    return [shades[index % len(shades)] for index in range(count)]

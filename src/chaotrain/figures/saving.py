@@ -1,0 +1,74 @@
+"""Every figure of a study, to files that are the same whenever they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import xarray as xr
+from matplotlib.axes import Axes
+
+from chaotrain.figures import selection, style
+from chaotrain.figures.rates import exponents, training_times, transition
+from chaotrain.figures.separation import ball, balls
+from chaotrain.figures.trajectories import loss_trajectories
+
+Draw = Callable[[xr.Dataset, xr.Dataset], Axes]
+
+# Name of the file, what draws it, and the variables it cannot do without.
+FIGURES: tuple[tuple[str, Draw, tuple[str, ...]], ...] = (
+    ("figure-1", loss_trajectories, ("loss",)),
+    ("figure-2", ball, ("distance", "verdict", "exponent")),
+    ("figure-3", balls, ("distance", "verdict", "exponent", "nmle")),
+    ("figure-4", exponents, ("verdict", "exponent", "nmle")),
+    ("figure-5", transition, ("rho", "mean_training_time")),
+    ("figure-5-targets", training_times, ("mean_training_time",)),
+)
+KINDS = ("pdf", "png")
+
+
+@style.house_style()
+def save_all(dataset: xr.Dataset, summary: xr.Dataset, folder: str | Path) -> list[Path]:
+    """Write figures 1 to 5 and the companion of figure 5, each as PDF and PNG.
+
+    A figure whose data the study does not have is left out: without accuracies there are no
+    training times, and a map without a loss has no loss trajectories. The files hold no dates,
+    so that drawing them again from the same data gives the same bytes.
+
+    Args:
+        dataset: The study, as `chaotrain.schema` names it.
+        summary: Its summary over the learning rates.
+        folder: Where to write; made if it is not there.
+
+    Returns:
+        The files written, in the order of the figures.
+
+    Example:
+        >>> save_all(study.dataset, study.summary, "study/figures")  # doctest: +SKIP
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, draw in drawable(dataset, summary):
+        figure = style.root(draw(dataset, summary))
+        paths += [folder / f"{name}.{kind}" for kind in KINDS]
+        for path in paths[-len(KINDS) :]:
+            style.write(figure, path)
+    return paths
+
+
+def drawable(dataset: xr.Dataset, summary: xr.Dataset) -> list[tuple[str, Draw]]:
+    """Return the name and the function of every figure whose data the study has."""
+    if not selection.ran(dataset).any():
+        return []
+    return [
+        (name, draw)
+        for name, draw, needed in FIGURES
+        if all(_known(dataset, summary, variable) for variable in needed)
+    ]
+
+
+def _known(dataset: xr.Dataset, summary: xr.Dataset, variable: str) -> bool:
+    """Return whether the study has a value of the variable."""
+    home = dataset if variable in dataset else summary
+    return variable in home and bool(home[variable].notnull().any())

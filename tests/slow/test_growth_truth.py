@@ -1,0 +1,36 @@
+"""The requirements on the growth fit, on 2,000 synthetic curves a kind and noise.
+
+    pytest tests/slow/test_growth_truth.py -rP
+
+prints the bias, coverage and wrong verdicts of every kind. Seeds are fixed, so that the numbers
+are the same in every run with the same versions.
+"""
+
+import pytest
+from growth_curves import ACCUMULATED, KINDS, NOISES, RAMPS, assess, draw
+
+pytestmark = pytest.mark.slow
+
+COUNT = 2000
+SEED = 20250608
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_growth_fit_meets_its_requirements(kind: str, noise: str) -> None:
+    found = assess(draw(kind, noise, COUNT, SEED))
+    print(f"{kind:16s} {noise:12s} {found}")
+    assert sum(found.wrong.values()) < 0.01 * COUNT
+    if kind in RAMPS:
+        assert abs(found.bias) < (0.02 if noise == ACCUMULATED else 0.01)
+        assert 0.90 <= found.coverage <= 0.98
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_a_smooth_shoulder_costs_little(noise: str) -> None:
+    """Outside the requirement: 1/d = 1/ramp + 1/plateau bends within the fitted part too."""
+    found = assess(draw("shouldered ramp", noise, COUNT, SEED))
+    print(f"shouldered ramp  {noise:12s} {found}")
+    assert sum(found.wrong.values()) < 0.01 * COUNT
+    assert abs(found.bias) < 0.03
+    assert 0.88 <= found.coverage <= 0.99
