@@ -1,4 +1,4 @@
-"""The paper's training loop in plain NumPy: the independent implementation the engine is held to."""
+"""The paper's training loop in plain NumPy, the implementation that the engine is held to."""
 
 from __future__ import annotations
 
@@ -45,9 +45,7 @@ def train(
 
 def l1(a: Layers, b: Layers) -> float:
     """Σ|w - w'| over all parameters."""
-    return float(
-        sum(np.abs(p[n] - q[n]).sum() for p, q in zip(a, b, strict=True) for n in p)
-    )
+    return float(sum(np.abs(p[n] - q[n]).sum() for p, q in zip(a, b, strict=True) for n in p))
 
 
 def as_numpy(parameters: object) -> Layers:

@@ -18,8 +18,14 @@ Blobs = Callable[..., ct.Task]
 
 
 def evolve(
-    system: ct.Map, etas: list[float], epochs: int, *, replicas: int = 1, block: int = 99,
-    epsilon: float = 1e-8, call: int = 7,
+    system: ct.Map,
+    etas: list[float],
+    epochs: int,
+    *,
+    replicas: int = 1,
+    block: int = 99,
+    epsilon: float = 1e-8,
+    call: int = 7,
 ) -> ensembles.Recorded:
     """Balls of seeds 0, 1, ... at these learning rates."""
     with jax.enable_x64(True):
@@ -40,7 +46,9 @@ def test_engine_agrees_with_numpy_until_saturation(mnist: ct.Task) -> None:
         replica = ensembles.perturb(system, reference, jax.random.key(1), 1e-8)
     curves = ct.divergence(system, eta, epochs=epochs, state=reference, perturbed=[replica])
     runs = [
-        list(baseline.train(baseline.as_numpy(s.parameters), task.inputs, task.targets, eta, epochs))
+        list(
+            baseline.train(baseline.as_numpy(s.parameters), task.inputs, task.targets, eta, epochs)
+        )
         for s in (reference, replica)
     ]
     expected = np.array([baseline.l1(a, b) for (a, _), (b, _) in zip(*runs, strict=True)])

@@ -115,15 +115,13 @@ class TrainingMap:
     @in_float64
     def step(self, state: TrainingState, eta: Array) -> TrainingState:
         """The state one epoch later."""
-        return self.advance(state, eta)[0]
+        return _step(self, state, eta)
 
     @in_float64
     def observe(self, state: TrainingState) -> Observables:
         """Training loss, training accuracy and test accuracy."""
-        loss, accuracy = self._means(state.parameters, self.train)
-        return {"loss": loss, "train_accuracy": accuracy, **self.inspect(state)}
+        return _observe(self, state)
 
-    @in_float64
     def advance(self, state: TrainingState, eta: Array) -> tuple[TrainingState, Observables]:
         """A step, with the training loss and accuracy of the state before it."""
 
@@ -139,7 +137,6 @@ class TrainingMap:
         stepped = TrainingState(optax.apply_updates(state.parameters, updates), buffers)
         return stepped, {"loss": loss, "train_accuracy": accuracy}
 
-    @in_float64
     def inspect(self, state: TrainingState) -> Observables:
         """The test accuracy."""
         return {"test_accuracy": self._means(state.parameters, self.test)[1]}
@@ -171,6 +168,18 @@ class TrainingMap:
     def _means(self, parameters: Parameters, samples: Samples) -> tuple[Array, Array]:
         losses, scores = jax.lax.map(lambda chunk: self._weighted(parameters, chunk), samples)
         return jnp.sum(losses), jnp.sum(scores)
+
+
+# Public calls are compiled with the map as an argument; ensembles compile `advance` as they need.
+@jax.jit
+def _step(system: TrainingMap, state: TrainingState, eta: Array) -> TrainingState:
+    return system.advance(state, eta)[0]
+
+
+@jax.jit
+def _observe(system: TrainingMap, state: TrainingState) -> Observables:
+    loss, accuracy = system._means(state.parameters, system.train)
+    return {"loss": loss, "train_accuracy": accuracy, **system.inspect(state)}
 
 
 def _chunked(inputs: np.ndarray, targets: np.ndarray, dtype: str) -> Samples:
