@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from chaotrain.growth import fit_growth
 from numpy.typing import NDArray
+
+from chaotrain.growth import fit_growth
 
 INDEPENDENT = "independent"
 CORRELATED = "correlated"
@@ -175,15 +176,21 @@ def blow_up(rng: np.random.Generator, noise: str) -> Curve:
 
 
 def shouldered_ramp(rng: np.random.Generator, noise: str) -> Curve:
-    """A ramp that bends smoothly into its plateau, 1/d = 1/ramp + 1/plateau, as real ones do."""
+    """A ramp that bends smoothly into its plateau, 1/d = 1/ramp + 1/plateau, as real ones do.
+
+    Accumulated noise is that of the ramp before it bends; stationary noise is on the whole curve.
+    """
     last = int(rng.integers(100, 201))
     rate = rng.uniform(0.15, 1.2)
     increments = rate * epochs_within(last, rng.uniform(0.0, 20.0), math.inf)
     plateau = FIRST_DISTANCE * math.exp(rng.uniform(8.0, 18.0))
-    ramp = noisy(rng, increments, noise)
-    level = stationary_noise(rng, last + 1, 0.1, 0.7) if noise == ACCUMULATED else 0.0
-    distances = np.exp(level) / (1.0 / ramp + 1.0 / plateau)
-    return Curve(distances, rate, ("exponential",))
+    if noise == ACCUMULATED:
+        ramp = noisy(rng, increments, noise)
+        levels = stationary_noise(rng, last + 1, 0.1, 0.7)
+    else:
+        ramp = FIRST_DISTANCE * np.exp(np.concatenate([[0.0], np.cumsum(increments)]))
+        levels = np.log(noisy(rng, np.zeros(last), noise) / FIRST_DISTANCE)
+    return Curve(np.exp(levels) / (1.0 / ramp + 1.0 / plateau), rate, ("exponential",))
 
 
 RAMPS: dict[str, Callable[[np.random.Generator, str], Curve]] = {

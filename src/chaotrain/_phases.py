@@ -15,6 +15,9 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import fdtr
+
+from chaotrain.schema import BOUNDED, CONTRACTING, EXPONENTIAL, SUBEXPONENTIAL, UNDECIDED
 
 Floats = NDArray[np.float64]
 
@@ -23,6 +26,17 @@ COEFFICIENTS = (0.0, 0.5, 0.8, 0.95)
 SMALLEST_VARIANCE = 1e-8
 # Longer curves are scanned with a coarser grid of knots, so that memory stays bounded.
 MOST_KNOTS = 400
+# The fit leaves out the shoulders: this share of the ramp's gain, and at most so many e-folds.
+# A ramp bends over gradually into its plateau, more than out of its lag.
+FOOT = (0.1, 2.0)
+SHOULDER = (0.2, 3.0)
+# Shorter levels, in epochs, say too little about the noise.
+SHORTEST_LEVEL = 4
+QUIETER = 1e-3
+# A difference of 10 in BIC is decisive (Kass and Raftery, 1995: very strong).
+DECISIVE = 10.0
+# One of 6 is strong.
+STRONG = 6.0
 
 
 @dataclass(frozen=True)
@@ -227,3 +241,81 @@ def fit_phases(curve: Floats) -> Phases:
         power_bic=min(power for _, _, power in others),
         flat_deviation=flat_deviation,
     )
+
+
+def judge(phases: Phases, min_growth: float) -> str:
+    """Return the verdict on a curve from the BICs of its phases and the gain of its ramp."""
+    rise, fall = phases.rise, phases.fall
+    if fall is not None and (rise is None or fall.bic < rise.bic):
+        return CONTRACTING if phases.flat_bic - fall.bic >= DECISIVE else BOUNDED
+    if rise is None or phases.flat_bic - rise.bic < DECISIVE:
+        return BOUNDED
+    lead = phases.power_bic - rise.bic
+    if rise.gain >= min_growth:
+        if rise.stop - rise.start < 2:
+            return UNDECIDED
+        return EXPONENTIAL if lead >= DECISIVE else SUBEXPONENTIAL
+    if lead <= -DECISIVE:
+        return SUBEXPONENTIAL
+    endless = phases.endless_rise
+    # The place of a plateau is chosen among many, so a slight lead does not show that it exists.
+    if endless is not None and endless.bic - rise.bic < STRONG:
+        return UNDECIDED
+    return BOUNDED
+
+
+def margins(rise: Hinge) -> tuple[float, float]:
+    """Return how many e-folds of a ramp to leave out at its foot and at its shoulder."""
+    foot = min(FOOT[0] * rise.gain, FOOT[1]) if rise.start > 0 else 0.0
+    shoulder = min(SHOULDER[0] * rise.gain, SHOULDER[1]) if rise.saturates else 0.0
+    return foot, shoulder
+
+
+def line_window(rise: Hinge) -> tuple[int, int]:
+    """Return the first and last epoch at which the fitted ramp is within its margins.
+
+    For stationary noise: where single epochs cross a level depends on their noise, where the
+    fitted line crosses it hardly does.
+    """
+    foot, shoulder = margins(rise)
+    start = math.ceil(rise.start + foot / rise.slope)
+    stop = math.floor(rise.stop - shoulder / rise.slope)
+    return (start, stop) if stop - start >= 2 else (rise.start, rise.stop)
+
+
+def level_window(curve: Floats, rise: Hinge) -> tuple[int, int]:
+    """Return the epochs from the first crossing above the foot to the last below the shoulder.
+
+    For accumulated noise: what follows the first crossing of a level does not depend on what
+    came before, so that the choice of the window does not bias the slope.
+    """
+    foot, shoulder = margins(rise)
+    start, stop = rise.start, rise.stop
+    if rise.start > 0:
+        above = curve >= float(np.median(curve[: rise.start + 1])) + foot
+        below = int(np.argmin(above))
+        start = below + int(np.argmax(above[below:]))
+    if rise.saturates:
+        top = float(np.median(curve[rise.stop :])) - shoulder
+        stop = start + int(np.argmax(curve[start:] >= top)) - 1
+    return (start, stop) if stop - start >= 2 else (rise.start, rise.stop)
+
+
+def quiet_levels(curve: Floats, rise: Hinge) -> tuple[Floats, ...]:
+    """Return the levels that tell the stationary noise: the lag, the plateau, or both.
+
+    The parts next to the ramp are left out: where noise accumulates the knots are a few epochs
+    off, and a shoulder is no noise. If one level is significantly quieter (F test of the steps)
+    the other wanders for a reason of its own, which says nothing about the ramp.
+    """
+    last_of_lag = rise.start - 1 - rise.start // 4
+    first_of_plateau = rise.stop + 2 + (len(curve) - rise.stop) // 10
+    levels = [curve[: max(last_of_lag, 0)], curve[first_of_plateau:]]
+    levels = [level for level in levels if len(level) >= SHORTEST_LEVEL]
+    if len(levels) < 2:
+        return tuple(levels)
+    steps = [np.diff(level) for level in levels]
+    power = [max(float(step @ step) / len(step), SMALLEST_VARIANCE) for step in steps]
+    quiet, loud = (0, 1) if power[0] < power[1] else (1, 0)
+    chance = fdtr(len(steps[quiet]), len(steps[loud]), power[quiet] / power[loud])
+    return (levels[quiet],) if chance < QUIETER else tuple(levels)

@@ -5,6 +5,9 @@ the local rate, with variance s² per epoch; e is stationary AR(1) noise with co
 innovation variance σ². Under w alone the best slope is the rise between the end points over the
 time between them, under e alone it is least squares. Which of them rules is not known, so the
 slope is averaged over a grid of φ and s²/σ², each weighed by its marginal likelihood.
+
+The levels before and after the ramp tell σ² and φ. Where they are noisier than the ramp is, the
+interval of a short ramp can come out too narrow: its own few epochs cannot contradict them.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from scipy.special import stdtr
 Floats = NDArray[np.float64]
 
 _COEFFICIENTS = np.array([0.0, 0.25, 0.5, 0.7, 0.85, 0.95])
-_RATIOS = np.concatenate([[0.0], 2.0 ** np.arange(-8, 17)])
+_RATIOS = np.concatenate([[0.0], 2.0 ** np.arange(-8, 21)])
 # The grid, flat: φ and s²/σ² of each of its points.
 PHI, RATIO = (grid.ravel() for grid in np.meshgrid(_COEFFICIENTS, _RATIOS, indexing="ij"))
 # A priori noise accumulates or not with odds of 1 to 2; if it does, ln s²/σ² is uniform.
@@ -86,8 +89,8 @@ def estimate_slope(increments: Floats, levels: Sequence[Floats] = ()) -> Slope:
 
     Args:
         increments: ln d(t) - ln d(t-1) within the ramp, shape (epoch,), at least 2.
-        levels: ln d(t) on the lag and on the plateau, where nothing accumulates: they tell the
-            stationary noise. Pieces of fewer than 3 epochs are not used.
+        levels: ln d(t) on the lag, on the plateau, or both, where nothing accumulates: they tell
+            the stationary noise. At least 3 epochs each.
 
     Returns:
         The posterior of the slope: Student's t at each point of the grid (flat prior of the
@@ -107,8 +110,6 @@ def estimate_slope(increments: Floats, levels: Sequence[Floats] = ()) -> Slope:
     steadiest = (STEADIEST * float(np.mean(np.abs(increments)))) ** 2
     squares = np.maximum(squares, count * steadiest * 1e-6)
     for level in levels:
-        if len(level) < 3:
-            continue
         residuals = level - level.mean()
         # Σ (r(t) - φ r(t-1))² + (1 - φ²) r(0)², as a polynomial in φ.
         around = float(residuals[1:] @ residuals[:-1])

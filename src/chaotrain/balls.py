@@ -12,11 +12,22 @@ import xarray as xr
 from chaotrain import ensembles, layout, maps, schema
 from chaotrain.distances import DISTANCES
 from chaotrain.errors import UserError
-from chaotrain.experiment import Grid, validated
+from chaotrain.experiment import Count, Memory, Model, Positive, Steps, Width, plain, validated
+from chaotrain.explaining import short
 from chaotrain.maps import Key, Map, State, in_float64
 
 # Fewer rounding units than this beside a typical weight, and a perturbation is mostly rounding.
 ROUNDING_UNITS = 8
+
+
+class Settings(Model):
+    """The numbers that `divergence` takes, by the names of its arguments."""
+
+    eta: Positive
+    epochs: Steps
+    replicas: Count
+    epsilon: Width
+    memory: Memory
 
 
 @in_float64
@@ -64,53 +75,81 @@ def divergence(
         >>> bool(abs(d[10] / d[0] / 2**10 - 1) < 1e-6)
         True
     """
-    grid = validated(
-        Grid,
-        {
-            "learning_rates": [float(eta)],
-            "inits": 1,
-            "replicas": replicas if perturbed is None else len(perturbed),
-            "epochs": epochs,
-            "epsilon": epsilon,
-            "memory": memory,
-        },
+    check_map(system)
+    if perturbed is not None:
+        if len(perturbed) == 0:
+            raise UserError("perturbed = []: give at least one perturbed state")
+        replicas = len(perturbed)
+    numbers = {"eta": eta, "epochs": epochs, "replicas": replicas, "epsilon": epsilon}
+    settings = validated(
+        Settings, {name: plain(value) for name, value in {**numbers, "memory": memory}.items()}
     )
     if distance not in DISTANCES:
         raise UserError(f"distance = {distance!r}: choose one of {', '.join(DISTANCES)}")
-    key = maps.as_key(key)
+    key = maps.as_key(plain(key) if isinstance(key, np.integer) else key)
     reference = system.init(key) if state is None else state
     if perturbed is None:
-        check_epsilon(system, reference, epsilon)
-        members = ensembles.surround(system, reference, key, replicas, epsilon)
+        check_epsilon(system, reference, settings.epsilon)
+        members = ensembles.surround(system, reference, key, replicas, settings.epsilon)
     else:
-        members = ensembles.stack([reference, *perturbed])
+        members = _stacked(reference, perturbed)
     recorded = ensembles.evolve(
         system,
         jax.tree.map(lambda leaf: leaf[None], members),
-        jnp.array([eta]),
-        epochs,
-        layout.plan(maps.cost(system), 1, 1 + grid.replicas, epochs, memory),
+        jnp.array([settings.eta]),
+        settings.epochs,
+        layout.plan(maps.cost(system), 1, 1 + replicas, settings.epochs, settings.memory),
         distance=DISTANCES[distance],
     )
     return labelled({name: array[0] for name, array in recorded.items()})
+
+
+def check_map(system: Map) -> None:
+    """Check that something can be evolved.
+
+    Raises:
+        UserError: If it is no `Map`.
+    """
+    if not isinstance(system, Map):
+        raise UserError(
+            f"system = {short(system)}: give a map with init, step and observe, "
+            "like chaotrain.TrainingMap(network, task)"
+        )
 
 
 def check_epsilon(system: Map, state: State, epsilon: float) -> None:
     """Check that a perturbation is not lost in rounding.
 
     Raises:
-        UserError: If 0 < ε is below 8 rounding units of a typical perturbed number.
+        UserError: If 0 < ε is below 8 rounding units of a typical perturbed number, or there is
+            nothing to perturb.
     """
     leaves = jax.tree.leaves(maps.perturbed(system, state))
     size = sum(leaf.size for leaf in leaves)
+    if size == 0:
+        raise UserError("system: its state has no floating numbers to perturb, give it some")
     typical = float(np.sqrt(sum(float(jnp.sum(leaf**2)) for leaf in leaves) / size))
-    dtype = leaves[0].dtype
-    smallest = ROUNDING_UNITS * float(np.finfo(dtype).eps) * typical
+    dtype = max((leaf.dtype for leaf in leaves), key=_rounding_unit)
+    smallest = ROUNDING_UNITS * _rounding_unit(dtype) * typical
     if 0 < epsilon < smallest:
         raise UserError(
             f"epsilon = {epsilon}: {dtype} rounds it away beside weights of size {typical:.2g}, "
             f"use at least {smallest:.1g}" + (" or dtype float64" if dtype == "float32" else "")
         )
+
+
+def _rounding_unit(dtype: jnp.dtype) -> float:
+    return float(jnp.finfo(dtype).eps)  # type: ignore[no-untyped-call]
+
+
+def _stacked(reference: State, perturbed: Sequence[State]) -> State:
+    shapes = [jax.tree.map(jnp.shape, state) for state in (reference, *perturbed)]
+    for index, shape in enumerate(shapes[1:]):
+        if shape != shapes[0]:
+            raise UserError(
+                f"perturbed[{index}]: it is shaped otherwise than the reference, perturb a copy"
+            )
+    return ensembles.stack([reference, *perturbed])
 
 
 def labelled(recorded: ensembles.Recorded) -> xr.Dataset:

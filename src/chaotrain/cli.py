@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import signal
+import errno
+import io
+import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from chaotrain.errors import Interrupted, UserError, first_line
+from chaotrain import files, signals
+from chaotrain.errors import Interrupted, UserError, first_line, one_line
 
 if TYPE_CHECKING:
     from chaotrain.study import Study
 
 app = typer.Typer(
     help="Measure the chaos in the training of a neural network, and train at its onset.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -75,11 +76,14 @@ def run(
 @app.command()
 def summary(folder: Directory, as_json: Json = False) -> None:
     """Print the statistics of a study, a learning rate a row."""
-    from chaotrain.study import Study, summary_json
+    from chaotrain.exports import summary_json
+    from chaotrain.study import Study
 
     study = Study(folder)
     if as_json:
-        typer.echo(summary_json(study.summary), nl=False)
+        text = summary_json(study.summary)
+        _tell_unfinished(study)
+        typer.echo(text, nl=False)
     else:
         _print_summary(study)
 
@@ -89,7 +93,10 @@ def figures(folder: Directory) -> None:
     """Draw figures 1 to 5 of a study into DIR/figures, as PDF and PNG."""
     from chaotrain.study import Study
 
-    for path in _draw(Study(folder)):
+    study = Study(folder)
+    paths = _draw(study)
+    _tell_unfinished(study)
+    for path in paths:
         typer.echo(path)
 
 
@@ -102,9 +109,17 @@ def verify(folder: Directory) -> None:
     problems = study.verify()
     for problem in problems:
         typer.echo(problem, err=True)
+    for path in study.unrecorded():
+        typer.echo(f"{path} is no finished tile: it is not read", err=True)
+    finished, tiles = len(study.finished), len(study.tiles)
     if problems:
+        typer.echo(
+            f"{len(problems)} of {finished} finished tiles are not as recorded: delete them with "
+            "their records and run again to compute them anew",
+            err=True,
+        )
         raise typer.Exit(1)
-    typer.echo(f"{len(study.finished)} of {len(study.tiles)} tiles finished, all as recorded")
+    typer.echo(f"{finished} of {tiles} tiles finished, all as recorded")
 
 
 @app.command()
@@ -115,80 +130,113 @@ def export(
         bool, typer.Option("--summary", help="The statistics instead of all balls and epochs.")
     ] = False,
 ) -> None:
-    """Write the data set of a study as a Zarr store or a CSV table."""
+    """Write the data set of a study as a Zarr store, or as a CSV table for each set of axes."""
+    from chaotrain import exports
     from chaotrain.study import Study
-    from chaotrain.study import export as write
 
     study = Study(folder)
-    write(study.summary if only_summary else study.dataset, path)
-    typer.echo(path)
+    for written in exports.export(study.summary if only_summary else study.dataset, path):
+        typer.echo(written)
 
 
 def _print_summary(study: Study) -> None:
     from chaotrain import tables
 
+    statistics = study.summary
+    _tell_unfinished(study)
+    tables.show(statistics)
+
+
+def _tell_unfinished(study: Study) -> None:
     done, total = len(study.finished), len(study.tiles)
     if done < total:
         typer.echo(f"{done} of {total} tiles are finished; run it again to resume.", err=True)
-    tables.show(study.summary)
 
 
 def _draw(study: Study) -> list[Path]:
     from chaotrain import figures as drawing
 
-    with study.store.writing():
-        return drawing.save_all(study.dataset, study.summary, study.path / "figures")
-
-
-@contextmanager
-def _signals() -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into `Interrupted`, so that a run can close what it holds."""
-
-    def stop(number: int, frame: FrameType | None) -> NoReturn:
-        raise Interrupted(number)
-
-    old = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    folder = study.path / "figures"
+    unfinished = folder.with_name(folder.name + files.UNFINISHED)
+    files.remove(unfinished)
     try:
-        yield
+        with files.writing(folder):
+            drawn = drawing.save_all(study.dataset, study.summary, unfinished)
+            folder.mkdir(exist_ok=True)
+            return [path.replace(folder / path.name) for path in drawn]
     finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
+        files.remove(unfinished)
 
 
-def main() -> int:
-    """Run the command line; returns the exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Without the name of the program; by default those of the process.
+
+    Returns:
+        The exit code: 0 done, 2 the user's mistake, 130 or 143 interrupted, 1 anything else.
+    """
     command: Callable[..., Any] = typer.main.get_command(app)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal cannot show is no reason to stop.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with _signals():
-            code = command(standalone_mode=False)
+        with signals.raised(), warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+            code = command(arguments, prog_name="chaotrain", standalone_mode=False)
+            sys.stdout.flush()
         return code if isinstance(code, int) else 0
-    except typer.Exit as error:
-        return error.exit_code
     except UserError as error:
-        typer.echo(f"chaotrain: {first_line(error)}", err=True)
-        return 2
+        return _complain(one_line(error), 2)
     except Interrupted as error:
-        typer.echo(
-            "chaotrain: stopped; finished tiles are kept, the same command goes on from there",
-            err=True,
+        return _complain(
+            "stopped; what is finished is kept, the same command goes on from there",
+            128 + error.signal,
         )
-        return 128 + error.signal
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
+    except OSError as error:
+        return _output_failed(error)
     except Exception as error:
         return _unforeseen(error)
 
 
+def _complain(message: str, code: int) -> int:
+    typer.echo(f"chaotrain: {message}", err=True)
+    return code
+
+
+def _output_failed(error: OSError) -> int:
+    """A reader that went away is told nothing; a full disk is the user's to empty."""
+    if error.errno not in (errno.EPIPE, *files.FULL):
+        return _unforeseen(error)
+    # What is still buffered would fail again when Python exits.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno == errno.EPIPE:
+        return 1
+    return _complain(f"cannot write the output ({error.strerror}): free some space", 2)
+
+
 def _unforeseen(error: Exception) -> int:
-    """Usage errors of the parser as it words them; anything else is a bug, in one line."""
-    show = getattr(error, "show", None)
-    if show is not None:
-        show()
-        return int(getattr(error, "exit_code", 2))
-    typer.echo(
-        f"chaotrain: unforeseen {type(error).__name__}: {first_line(error)}; "
-        "please report it with the command",
-        err=True,
+    """Usage errors as the parser words them; anything else is a bug, in one line."""
+    usage = getattr(error, "format_message", None)
+    if usage is not None:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "chaotrain"
+        return _complain(f"{' '.join(usage().split())} (see {path} --help)", 2)
+    return _complain(
+        f"unforeseen {type(error).__name__}: {first_line(error)}; please report it, with the "
+        "command",
+        1,
     )
-    return 1
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    typer.echo(f"chaotrain: warning: {' '.join(str(message).split())}", err=True)

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.resources
-import re
-import tomllib
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from chaotrain import overrides as written
 from chaotrain.errors import UserError
+from chaotrain.explaining import explain, near, short
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=1, le=10**6)]
+Steps = Annotated[int, Field(ge=2, le=10**6)]
+Width = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Memory = Annotated[float, Field(gt=0, le=10**6, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Fields = TypeVar("Fields", bound="Model")
+
+# A study is read whole, so more distances than these (8 GB) would not fit most machines.
+MOST_DISTANCES = 10**9
+MOST_BALLS = 10**6
 
 
 class Model(BaseModel):
@@ -45,20 +52,21 @@ class Grid(Model):
     learning_rates: list[Positive] = Field(min_length=1)
     inits: Count | list[Count] = 50
     replicas: Count = 5
-    epochs: Annotated[int, Field(ge=2)] = 201
-    epsilon: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-8
+    epochs: Steps = 201
+    epsilon: Width = 1e-8
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     targets: list[Share] = Field(default=[0.9], min_length=1)
     target: Share | None = None
-    memory: Positive = 2.0
+    memory: Memory = 2.0
 
     @field_validator("learning_rates", "targets")
     @classmethod
     def _distinct(cls, values: list[float]) -> list[float]:
-        repeated = sorted({value for value in values if values.count(value) > 1})
-        if repeated:
-            raise ValueError(f"{repeated[0]} is given twice, give each value once")
-        return [float(value) for value in values]
+        ordered = sorted(values)
+        for value, following in pairwise(ordered):
+            if value == following:
+                raise ValueError(f"{value:g} is given twice, give each value once")
+        return values
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -66,7 +74,7 @@ class Grid(Model):
         if isinstance(inits, list):
             if len(inits) != len(rates):
                 raise ValueError(
-                    f"inits = {inits}: {len(inits)} counts for {len(rates)} learning rates, "
+                    f"inits = {short(inits)}: {len(inits)} counts for {len(rates)} learning rates, "
                     "give one number, or one for each"
                 )
             order = sorted(range(len(rates)), key=rates.__getitem__)
@@ -76,7 +84,22 @@ class Grid(Model):
         if self.target is None:
             object.__setattr__(self, "target", self.targets[-1])
         elif self.target not in self.targets:
-            raise ValueError(f"target = {self.target}: choose one of targets = {self.targets}")
+            raise ValueError(
+                f"target = {self.target}: choose one of targets = {short(self.targets)}"
+            )
+        balls = sum(self.inits_each)
+        if balls > MOST_BALLS:
+            raise ValueError(
+                f"inits = {short(inits)}: that makes {balls:.2g} balls, choose fewer than "
+                f"{MOST_BALLS:.0e}"
+            )
+        distances = balls * self.replicas * (self.epochs + 1)
+        if distances > MOST_DISTANCES:
+            raise ValueError(
+                f"epochs = {self.epochs}: {balls} balls of {self.replicas} replicas would record "
+                f"{distances:.2g} distances, lower epochs, replicas or inits to stay below "
+                f"{MOST_DISTANCES:.0e}"
+            )
         return self
 
     @property
@@ -132,8 +155,8 @@ class CustomExperiment(Grid):
 def presets() -> dict[str, str]:
     """The presets: their names and texts."""
     folder = importlib.resources.files("chaotrain") / "presets"
-    found = {Path(entry.name).stem: entry.read_text("utf-8") for entry in folder.iterdir()}
-    return dict(sorted(found.items()))
+    files = sorted((e for e in folder.iterdir() if e.name.endswith(".toml")), key=lambda e: e.name)
+    return {file.name.removesuffix(".toml"): file.read_text("utf-8") for file in files}
 
 
 def load(source: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -153,11 +176,11 @@ def load(source: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     """
     known = presets()
     if str(source) in known:
-        fields = tomllib.loads(known[str(source)])
+        fields = written.parse(known[str(source)], source)
     else:
         fields = _read(Path(source), known)
     for override in overrides:
-        _set(fields, override)
+        written.apply(fields, override)
     return validated(Experiment, fields)
 
 
@@ -170,82 +193,47 @@ def validated(model: type[Fields], fields: Mapping[str, Any]) -> Fields:
     try:
         return model.model_validate(dict(fields))
     except ValidationError as error:
-        raise UserError(_explain(error, model)) from None
+        raise UserError(explain(error, model)) from None
+
+
+def plain(value: Any) -> Any:
+    """A value as TOML knows it: NumPy's numbers as Python's, any sequence as a list.
+
+    Example:
+        >>> import numpy as np
+        >>> plain((np.int64(3), np.linspace(0.0, 1.0, 3), "text"))
+        [3, [0.0, 0.5, 1.0], 'text']
+    """
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return [plain(entry) for entry in value] if isinstance(value, list | tuple | range) else value
 
 
 def difference(there: Grid, here: Grid) -> str:
     """The fields in which two experiments differ, for a person to read."""
-    old, new = there.model_dump(), here.model_dump()
+    old, new = _flat(there.model_dump()), _flat(here.model_dump())
     return ", ".join(
-        f"{name} ({_short(old.get(name))} there, {_short(new.get(name))} here)"
+        f"{name} ({short(old.get(name))} there, {short(new.get(name))} here)"
         for name in sorted({*old, *new})
         if old.get(name) != new.get(name)
     )
 
 
-def parse(text: str, origin: str | Path) -> dict[str, Any]:
-    """The fields in a TOML text."""
-    try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UserError(f"{origin} is not valid TOML: {error}") from None
+def _flat(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Fields inside fields under their dotted names, as `--set` takes them."""
+    flat: dict[str, Any] = {}
+    for name, value in fields.items():
+        inside = isinstance(value, dict)
+        flat |= _flat(value, f"{prefix}{name}.") if inside else {f"{prefix}{name}": value}
+    return flat
 
 
 def _read(path: Path, known: Mapping[str, str]) -> dict[str, Any]:
     try:
-        return parse(path.read_text("utf-8"), path)
+        text = path.read_text("utf-8")
     except UnicodeDecodeError:
-        raise UserError(f"{path} is not a text file in UTF-8") from None
-    except (OSError, ValueError) as error:
-        if isinstance(error, UserError):
-            raise
-        near = _near(str(path), known)
-        hint = near or f"; presets are {', '.join(known)}"
+        raise UserError(f"{path} is not a text file in UTF-8: write it in TOML") from None
+    except (OSError, ValueError):  # also a path with a null in it
+        hint = near(str(path), known, "presets are")
         raise UserError(f"{path} is neither a preset nor a readable file{hint}") from None
-
-
-def _set(fields: dict[str, Any], override: str) -> None:
-    name, separator, text = override.partition("=")
-    if not separator or not name.strip():
-        raise UserError(f"--set {override!r}: write field=value, with the value in TOML")
-    bare = re.fullmatch(r"\s*[A-Za-z][\w-]*\s*", text) and text.strip() not in ("true", "false")
-    value = text.strip() if bare else _toml_value(override, text)
-    *groups, field = name.strip().split(".")
-    for group in groups:
-        fields = fields.setdefault(group, {})
-        if not isinstance(fields, dict):
-            raise UserError(f"--set {override!r}: {group} has no fields of its own")
-    fields[field] = value
-
-
-def _toml_value(override: str, text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
-        raise UserError(f"--set {override!r}: the value is not TOML, e.g. 3, 0.5, [1, 2]") from None
-
-
-def _near(word: str, known: Any) -> str:
-    near = difflib.get_close_matches(word, list(known), n=2)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
-
-
-def _explain(error: ValidationError, model: type[BaseModel]) -> str:
-    first = error.errors()[0]
-    location = [part for part in first["loc"] if not str(part).startswith(("list[", "int", "cons"))]
-    message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    if not location:
-        return message
-    path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in location).lstrip(".")
-    if first["type"] == "extra_forbidden":
-        names = NetworkFields.model_fields if location[0] == "network" else model.model_fields
-        near = _near(str(location[-1]), names) or f"; fields are {', '.join(names)}"
-        return f"unknown field {path}{near}"
-    if first["type"] == "missing":
-        return f"{path} is missing: give it a value"
-    return f"{path} = {_short(first['input'])}: {message}"
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return written.parse(text, path)

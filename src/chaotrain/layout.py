@@ -8,9 +8,12 @@ depends on the machine, since another composition rounds differently and trainin
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from chaotrain.errors import UserError
-from chaotrain.maps import Cost
+
+if TYPE_CHECKING:
+    from chaotrain.maps import Cost
 
 GIB = 2**30
 # A tile is as much as one is willing to lose to a kill, a call as long as an interrupt may wait.
@@ -55,18 +58,39 @@ def plan(cost: Cost, balls: int, members: int, epochs: int, memory: float = 2.0)
         >>> plan(Cost(flops=6e8, bytes=8e6), balls=40, members=2, epochs=150)
         Layout(balls_per_tile=11, members_per_block=22, epochs_per_call=3)
     """
-    fitting = int(memory * GIB // cost.bytes)
+    flops, size = max(cost.flops, 1.0), max(cost.bytes, 1.0)
+    fitting = int(memory * GIB // size)
     if fitting < 1:
         raise UserError(
-            f"memory = {memory} GiB: one network needs {cost.bytes / GIB:.2g} GiB, raise memory"
+            f"memory = {memory} GiB: one network needs {size / GIB:.2g} GiB, raise memory"
         )
-    per_tile = int(TILE_FLOPS // (cost.flops * members * (epochs + 1)))
+    per_tile = int(TILE_FLOPS // (flops * members * (epochs + 1)))
     balls_per_tile = max(1, min(balls, per_tile, fitting // members))
     side_by_side = balls_per_tile * members
     blocks = -(-side_by_side // fitting)
-    per_call = int(CALL_FLOPS // (cost.flops * side_by_side))
+    per_call = int(CALL_FLOPS // (flops * side_by_side))
     return Layout(
         balls_per_tile=balls_per_tile,
         members_per_block=-(-side_by_side // blocks),
         epochs_per_call=max(1, min(epochs + 1, per_call)),
     )
+
+
+def check_ball(state: float, members: int, epochs: int, memory: float) -> None:
+    """Check that one ball, which is never cut, stays within the budget.
+
+    Args:
+        state: Bytes of the state of one member.
+        members: The reference and its replicas.
+        epochs: Steps of a run.
+        memory: The budget in GiB.
+
+    Raises:
+        UserError: If its states before and after a step, or its distances, need more.
+    """
+    needed = members * max(2 * state, 8.0 * (epochs + 1)) / GIB
+    if needed > memory:
+        raise UserError(
+            f"replicas = {members - 1}: the states and distances of a ball need {needed:.2g} GiB, "
+            f"lower replicas or raise memory = {memory}"
+        )

@@ -36,6 +36,8 @@ class Remaining:
             >>> left.estimate(75, 100, now=10.0)
             10.0
         """
+        if done >= total:
+            return 0.0
         if self.start is None:
             self.start = (now, done)
         then, before = self.start
@@ -54,7 +56,7 @@ def clock(seconds: float | None) -> str:
     """
     if seconds is None:
         return "unknown"
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
@@ -80,13 +82,12 @@ def shown() -> Iterator[Callable[[Tick], None]]:
         task = bar.add_task("", total=None, tiles="", left="unknown")
 
         def tick(state: Tick) -> None:
-            remaining = left.estimate(state.done, state.total, time.monotonic())
             bar.update(
                 task,
                 completed=state.done,
                 total=state.total,
                 tiles=f"{state.tiles_done}/{state.tiles}",
-                left=clock(remaining),
+                left=clock(left.estimate(state.done, state.total, time.monotonic())),
             )
 
         yield tick
@@ -99,10 +100,13 @@ def _lines(console: Console, left: Remaining) -> Callable[[Tick], None]:
         nonlocal last
         now = time.monotonic()
         remaining = left.estimate(state.done, state.total, now)
-        if now - last >= PAUSE or state.done == state.total:
+        if now - last >= PAUSE or state.tiles_done == state.tiles:
             last = now
+            # Rounded down: 100% is said once, when the last tile is stored.
+            whole = state.tiles_done == state.tiles
+            percent = 100 if whole else min(99, 100 * state.done // state.total)
             console.print(
-                f"{state.done / state.total:4.0%}, tile {state.tiles_done} of {state.tiles}, "
+                f"{percent:3d}%, tile {state.tiles_done} of {state.tiles}, "
                 f"left: {clock(remaining)}",
                 highlight=False,
             )

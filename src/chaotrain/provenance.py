@@ -1,4 +1,4 @@
-"""Where a result comes from: versions, commit, device, threads and data."""
+"""Where a result comes from: configuration, versions, commit, device, threads, data and times."""
 
 from __future__ import annotations
 
@@ -9,22 +9,107 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import jax
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from chaotrain.layout import Layout
 
 PACKAGES = ("chaotrain", "jax", "jaxlib", "numpy", "optax", "scipy", "xarray")
+# Outcomes of a run; one that was killed has none.
+COMPLETE, INTERRUPTED, FAILED = "complete", "interrupted", "failed"
 
 
-def describe(hashes: Mapping[str, str]) -> dict[str, Any]:
+class Run(BaseModel):
+    """What one run computed with; further fields are kept as they are.
+
+    Attributes:
+        started: The local time with its offset.
+        versions: Of Python and of the packages that the numbers depend on.
+        git_commit: The commit of the source tree, with + where it was changed.
+        device: The device that computed.
+        threads: The processors that the process might use.
+        data_sha256: The digests of the data files.
+        ended: When it ended.
+        outcome: How.
+    """
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    started: str
+    versions: dict[str, str]
+    git_commit: str | None = None
+    device: str
+    threads: int
+    data_sha256: dict[str, str]
+    ended: str | None = None
+    outcome: str | None = None
+
+
+class Record(BaseModel):
+    """The provenance of a study: what was computed, how it was cut into tiles, by which runs."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    experiment_sha256: str
+    layout: dict[str, Annotated[int, Field(ge=1, le=2**31)]]
+    runs: list[Run]
+
+    @field_validator("layout")
+    @classmethod
+    def _is_layout(cls, value: dict[str, int]) -> dict[str, int]:
+        if value.keys() != Layout.__annotations__.keys():
+            raise ValueError("no layout")
+        return value
+
+    @classmethod
+    def read(cls, content: Any) -> Record | None:
+        """The record in the content of a JSON file, or None if it is none."""
+        try:
+            return cls.model_validate(content)
+        except ValidationError:
+            return None
+
+    @property
+    def plan(self) -> Layout:
+        """How the balls were cut into tiles."""
+        return Layout(**self.layout)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as it is written."""
+        return self.model_dump(exclude_unset=True)
+
+
+def changes(then: Run, now: Run) -> str:
+    """What may make the same tile differ in its last bits between two runs; "" if nothing does.
+
+    Example:
+        >>> fields = {"started": "", "versions": {"jax": "0.8"}, "device": "cpu"}
+        >>> fields |= {"threads": 2, "data_sha256": {}}
+        >>> changes(Run(**fields), Run(**fields | {"threads": 4, "versions": {"jax": "0.9"}}))
+        'jax 0.8 then, 0.9 now; threads 2 then, 4 now'
+    """
+    old = {**then.versions, "device": then.device, "threads": then.threads}
+    new = {**now.versions, "device": now.device, "threads": now.threads}
+    return "; ".join(
+        f"{name} {old[name]} then, {new[name]} now"
+        for name in old
+        if name in new and old[name] != new[name]
+    )
+
+
+def describe(hashes: Mapping[str, str]) -> Run:
     """What this process computes with, and the SHA-256 of the data it was given."""
-    return {
-        "versions": {"python": platform.python_version(), **_versions()},
-        "git_commit": _commit(Path(__file__).parent),
-        "device": f"{jax.devices()[0].device_kind} ({platform.machine()}, {platform.system()})",
-        "threads": threads(),
-        "data_sha256": dict(hashes),
-    }
+    import jax
+
+    return Run(
+        started=now(),
+        versions={"python": platform.python_version(), **_versions()},
+        git_commit=_commit(Path(__file__).parent),
+        device=f"{jax.devices()[0].device_kind} ({platform.machine()}, {platform.system()})",
+        threads=threads(),
+        data_sha256=dict(hashes),
+    )
 
 
 def threads() -> int:
@@ -51,7 +136,8 @@ def _commit(folder: Path) -> str | None:
     """The commit of the source tree that this file lies in, with + where it was changed."""
 
     def git(*words: str) -> str:
-        command = ["git", "-C", str(folder), *words]
+        # Without optional locks it cannot get in the way of someone at work in the tree.
+        command = ["git", "--no-optional-locks", "-C", str(folder), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
 
-from chaotrain import ensembles, layout, maps, networks, provenance, tasks
-from chaotrain.balls import check_epsilon
-from chaotrain.errors import UserError
-from chaotrain.experiment import CustomExperiment, Experiment, Grid, validated
+from chaotrain import ensembles, layout, maps, networks, provenance, signals, tasks
+from chaotrain.balls import check_epsilon, check_map
+from chaotrain.errors import Interrupted, ProvenanceWarning, UserError
+from chaotrain.experiment import CustomExperiment, Experiment, Grid, plain, validated
 from chaotrain.layout import Layout
 from chaotrain.maps import Map, in_float64
-from chaotrain.store import EXPERIMENT, PROVENANCE, Store
+from chaotrain.provenance import Record, Run
+from chaotrain.store import Balls, Store
 from chaotrain.study import Study
 from chaotrain.training import TrainingMap
 
@@ -54,7 +57,9 @@ def sweep(
     """Evolve balls over a grid of learning rates and initialisations, and keep what they did.
 
     Initialisation i starts from `system.init(fold_in(key(seed), i))` at every learning rate.
-    Called again with the same arguments it goes on where it was stopped.
+    Called again with the same arguments it goes on where it was stopped. Whether it is the same
+    system is told by its attribute `description`, or else by the name of its type, and by the
+    digests of its data.
 
     Args:
         system: Any `Map`.
@@ -68,13 +73,17 @@ def sweep(
         targets: Test accuracies whose training time is measured.
         target: The main one; by default the largest.
         memory: What a block of members may need while it steps, in GiB.
-        progress: Called with a `Tick` after every compiled call.
+        progress: Called with a `Tick` after every compiled call and every tile.
 
     Returns:
         The `Study`.
 
     Raises:
         UserError: On a field out of range, or a directory that does not fit; nothing is written.
+
+    Warns:
+        ProvenanceWarning: If what is left would be computed with other versions, another device
+            or another number of threads than the study was begun with.
 
     Example:
         >>> import tempfile
@@ -85,19 +94,20 @@ def sweep(
         ...     study.summary.nmle.round(3).values.tolist()
         [-0.693, 0.405]
     """
+    check_map(system)
     fields = {
-        "learning_rates": [float(eta) for eta in learning_rates],
-        "inits": inits if isinstance(inits, int) else list(inits),
+        "learning_rates": learning_rates,
+        "inits": inits,
         "replicas": replicas,
         "epochs": epochs,
-        "epsilon": float(epsilon),
+        "epsilon": epsilon,
         "seed": seed,
-        "targets": [float(value) for value in targets],
+        "targets": targets,
         "target": target,
-        "memory": float(memory),
+        "memory": memory,
         "system": getattr(system, "description", type(system).__qualname__),
     }
-    grid = validated(CustomExperiment, fields)
+    grid = validated(CustomExperiment, {name: plain(value) for name, value in fields.items()})
     return _fill(system, grid, out, progress)
 
 
@@ -107,17 +117,25 @@ def run(settings: Experiment, out: str | Path, progress: Progress | None = None)
     Raises:
         UserError: As `sweep`.
         Interrupted: If a signal asked for it; finished tiles are kept.
+
+    Warns:
+        ProvenanceWarning: As `sweep`.
     """
     Store(out).check(settings)
     return _fill(system_of(settings), settings, out, progress)
 
 
 def system_of(settings: Experiment) -> TrainingMap:
-    """The training map that an experiment describes."""
+    """The training map that an experiment describes.
+
+    Raises:
+        UserError: On an unknown name, or a size above the data's.
+    """
+    fields = settings.network
+    names = (fields.activation, fields.init)
+    networks.mlp([1, 1], *names)  # before the data is read
     task = tasks.load(settings.task, settings.train_size, settings.test_size)
-    inputs = int(task.inputs[0].size)
-    layers = [inputs, *settings.network.hidden, task.outputs]
-    network = networks.mlp(layers, settings.network.activation, settings.network.init)
+    network = networks.mlp([int(task.inputs[0].size), *fields.hidden, task.outputs], *names)
     return TrainingMap(network, task, getattr(optax, settings.optimizer), settings.dtype)
 
 
@@ -125,48 +143,112 @@ def system_of(settings: Experiment) -> TrainingMap:
 def _fill(system: Map, grid: Grid, out: str | Path, progress: Progress | None) -> Study:
     store = Store(out)
     store.check(grid)
-    base = jax.random.key(grid.seed)
-    check_epsilon(system, system.init(jax.random.fold_in(base, 0)), grid.epsilon)
-    plan = layout.plan(
-        maps.cost(system), len(grid.balls), 1 + grid.replicas, grid.epochs, grid.memory
-    )
+    base, members = jax.random.key(grid.seed), 1 + grid.replicas
+    reference = system.init(jax.random.fold_in(base, 0))
+    check_epsilon(system, reference, grid.epsilon)
+    balls = grid.balls
+    plan = layout.plan(maps.cost(system), len(balls), members, grid.epochs, grid.memory)
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(reference))
+    layout.check_ball(size, members, grid.epochs, grid.memory)
     with store.locked():
+        store.check(grid)  # another run may have begun a study since
         record = _open(store, system, grid, plan)
-        plan = Layout(**record["layout"])
-        tiles = plan.tiles(len(grid.balls))
-        ended = "stopped"
-        try:
-            for index in range(len(tiles)):
-                if not store.finished(index):
-                    _compute(system, grid, base, plan, store, index, tiles, progress)
-            ended = "complete"
-        except KeyboardInterrupt:
-            store.log("interrupted")
-            raise
-        finally:
-            record["runs"][-1] |= {"ended": provenance.now(), "outcome": ended}
-            store.write_json(PROVENANCE, record)
-        store.log("complete", tiles=len(tiles))
+        tiles = [[balls[i] for i in tile] for tile in record.plan.tiles(len(balls))]
+        left = [index for index in range(len(tiles)) if not store.finished(index)]
+        meter = _Meter(grid, tiles, left, progress)
+        with _ending(store, record):
+            if left:
+                _warn_of_changes(store, record)
+            meter.tick(0)
+            for index in left:
+                started = time.perf_counter()
+                arrays = _compute(system, grid, base, record.plan, tiles[index], meter.tick)
+                store.write_tile(index, tiles[index], arrays)
+                seconds = round(time.perf_counter() - started, 3)
+                store.log("tile", tile=index, balls=tiles[index], seconds=seconds)
+                meter.finish_tile()
     return Study(out)
 
 
-def _open(store: Store, system: Map, grid: Grid, plan: Layout) -> dict[str, Any]:
+def _open(store: Store, system: Map, grid: Grid, plan: Layout) -> Record:
     """Record the experiment and this run, and return the provenance so far."""
-    record = store.provenance()
     described = provenance.describe(getattr(system, "hashes", {}))
-    if not record:
-        text = grid.to_toml().encode()
-        digest = hashlib.sha256(text).hexdigest()
-        record = {"experiment_sha256": digest, "layout": plan.to_dict(), "runs": []}
-        store.write(store.root / EXPERIMENT, text)
-    elif record["runs"] and record["runs"][0]["data_sha256"] != described["data_sha256"]:
+    record = store.provenance()
+    if record is None or not record.runs:
+        text = grid.to_toml()
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        record = Record(experiment_sha256=digest, layout=plan.to_dict(), runs=[described])
+        store.begin(text, record)
+        return record
+    first = record.runs[0]
+    if first.data_sha256 != described.data_sha256:
         raise UserError(
-            f"out = {store.root}: holds a study of other data, choose another directory"
+            f"out = {store.root}: holds a study of other data (their SHA-256 differs), "
+            "choose another directory"
         )
-    record["runs"].append({"started": provenance.now(), **described})
-    store.write_json(PROVENANCE, record)
-    store.log("started", **{name: described[name] for name in ("versions", "threads", "device")})
+    record.runs.append(described)
+    store.start(record)
     return record
+
+
+def _warn_of_changes(store: Store, record: Record) -> None:
+    changed = provenance.changes(record.runs[0], record.runs[-1])
+    if changed:
+        store.log("changed", what=changed)
+        warnings.warn(
+            f"this study was begun with {changed}; the tiles computed now may differ in their "
+            "last bits from those that an uninterrupted run would have given",
+            ProvenanceWarning,
+            stacklevel=5,
+        )
+
+
+@contextlib.contextmanager
+def _ending(store: Store, record: Record) -> Iterator[None]:
+    """Record how the last run ends."""
+    run = record.runs[-1]
+    try:
+        yield
+    except BaseException as error:
+        stopped = isinstance(error, KeyboardInterrupt | Interrupted)
+        # A disk that is full would only hide why the run ends.
+        with contextlib.suppress(UserError):
+            _end(store, record, run, provenance.INTERRUPTED if stopped else provenance.FAILED)
+        raise
+    _end(store, record, run, provenance.COMPLETE)
+
+
+def _end(store: Store, record: Record, run: Run, outcome: str) -> None:
+    run.ended, run.outcome = provenance.now(), outcome
+    store.record(record)
+    store.log(outcome)
+
+
+class _Meter:
+    """Counts what a run has done and reports it."""
+
+    def __init__(
+        self, grid: Grid, tiles: Sequence[Balls], left: Sequence[int], progress: Progress | None
+    ) -> None:
+        self.progress = progress
+        self.members, self.ball = 1 + grid.replicas, (1 + grid.replicas) * grid.epochs
+        self.total = self.ball * sum(map(len, tiles))
+        self.sizes = [len(tiles[index]) for index in left]
+        self.tiles = len(tiles)
+
+    def tick(self, epochs: int) -> None:
+        """Report that every ball of the tile in hand has come so far."""
+        signals.check()
+        if self.progress is not None:
+            done = self.total - self.ball * sum(self.sizes)
+            if self.sizes:
+                done += self.members * epochs * self.sizes[0]
+            self.progress(Tick(done, self.total, self.tiles - len(self.sizes), self.tiles))
+
+    def finish_tile(self) -> None:
+        """Report that the tile in hand is stored."""
+        del self.sizes[0]
+        self.tick(0)
 
 
 def _compute(
@@ -174,13 +256,10 @@ def _compute(
     grid: Grid,
     base: Array,
     plan: Layout,
-    store: Store,
-    index: int,
-    tiles: list[range],
-    progress: Progress | None,
-) -> None:
-    """Compute one tile and store it."""
-    balls = [grid.balls[i] for i in tiles[index]]
+    balls: Balls,
+    tick: Callable[[int], None],
+) -> ensembles.Recorded:
+    """What one tile holds."""
     rates = jnp.array([grid.learning_rates[rate] for rate, _ in balls])
     states = ensembles.stack(
         [
@@ -188,17 +267,4 @@ def _compute(
             for _, init in balls
         ]
     )
-    finished = [i for i in range(len(tiles)) if store.finished(i)]
-    before = sum(len(tiles[i]) for i in finished)
-
-    def tick(epochs: int) -> None:
-        if progress is not None:
-            scale = (1 + grid.replicas) * grid.epochs
-            done = before * scale + len(balls) * (1 + grid.replicas) * epochs
-            progress(Tick(done, len(grid.balls) * scale, len(finished), len(tiles)))
-
-    started = time.perf_counter()
-    tick(0)
-    arrays = ensembles.evolve(system, states, rates, grid.epochs, plan, progress=tick)
-    store.write_tile(index, balls, arrays)
-    store.log("tile", tile=index, balls=balls, seconds=round(time.perf_counter() - started, 3))
+    return ensembles.evolve(system, states, rates, grid.epochs, plan, progress=tick)

@@ -33,6 +33,9 @@ TOO_SLOW = "too slow"
 NO_LEARNING = "no learning"
 REGIMES = (TOO_SLOW, EXPLOITATION, EXPLORATION_EXPLOITATION, NO_LEARNING)
 
+# Verdict of a ball that did not run; regime of a learning rate that the data cannot decide.
+UNKNOWN = ""
+
 
 @dataclass(frozen=True)
 class Variable:
@@ -85,9 +88,9 @@ DERIVED = {
 
 SUMMARY = {
     "nmle": Variable(_RATE, "mean local Lyapunov exponent λ_nMLE", "1/epoch"),
-    "nmle_std": Variable(_RATE, "standard deviation of Λ over initialisations", "1/epoch"),
-    "nmle_low": Variable(_RATE, "lower 95% bootstrap limit of λ_nMLE", "1/epoch"),
-    "nmle_high": Variable(_RATE, "upper 95% bootstrap limit of λ_nMLE", "1/epoch"),
+    "nmle_std": Variable(_RATE, "standard deviation (n - 1) of Λ over initialisations", "1/epoch"),
+    "nmle_low": Variable(_RATE, "lower 95% limit of λ_nMLE", "1/epoch"),
+    "nmle_high": Variable(_RATE, "upper 95% limit of λ_nMLE", "1/epoch"),
     "rho": Variable(_RATE, "share of decided initialisations that are exponential"),
     "rho_low": Variable(_RATE, "lower 95% Wilson limit of ρ"),
     "rho_high": Variable(_RATE, "upper 95% Wilson limit of ρ"),
@@ -98,26 +101,23 @@ SUMMARY = {
     "loss_rise_share": Variable(_RATE, "mean share of epochs in which the training loss rises"),
     "path_ratio": Variable(_RATE, "mean path length over net displacement"),
     "mean_training_time": Variable((LEARNING_RATE, TARGET), "mean of min(τ, T)", "epoch"),
-    "mean_training_time_low": Variable(
-        (LEARNING_RATE, TARGET), "lower 95% bootstrap limit of ⟨τ⟩", "epoch"
-    ),
-    "mean_training_time_high": Variable(
-        (LEARNING_RATE, TARGET), "upper 95% bootstrap limit of ⟨τ⟩", "epoch"
-    ),
+    "mean_training_time_low": Variable((LEARNING_RATE, TARGET), "lower 95% limit of ⟨τ⟩", "epoch"),
+    "mean_training_time_high": Variable((LEARNING_RATE, TARGET), "upper 95% limit of ⟨τ⟩", "epoch"),
     "reached": Variable((LEARNING_RATE, TARGET), "share that reached the target"),
     "reached_training_time": Variable(
         (LEARNING_RATE, TARGET), "mean τ over those that reached", "epoch"
     ),
     "eta_fastest": Variable((TARGET,), "learning rate η* with the smallest ⟨τ⟩"),
-    "eta_fastest_low": Variable((TARGET,), "lower 95% bootstrap limit of η*"),
-    "eta_fastest_high": Variable((TARGET,), "upper 95% bootstrap limit of η*"),
+    "eta_fastest_low": Variable((TARGET,), "lower 95% limit of η*"),
+    "eta_fastest_high": Variable((TARGET,), "upper 95% limit of η*"),
     "eta_ratio": Variable((TARGET,), "η* over η_1"),
-    "eta_ratio_low": Variable((TARGET,), "lower 95% bootstrap limit of η*/η_1"),
-    "eta_ratio_high": Variable((TARGET,), "upper 95% bootstrap limit of η*/η_1"),
+    "eta_ratio_low": Variable((TARGET,), "lower 95% limit of η*/η_1"),
+    "eta_ratio_high": Variable((TARGET,), "upper 95% limit of η*/η_1"),
 }
 
-# Attributes of the summary; each is NaN where it does not exist on the grid. `eta_fastest` and
-# `eta_ratio` repeat the variables of that name for the main target, the attribute `target`.
+# Attributes of the summary; each is NaN where it does not exist on the grid, and a limit of 0 or ∞
+# is one that the grid leaves open. `eta_fastest` and `eta_ratio` repeat the variables of that name
+# for the main target, the attribute `target`.
 SUMMARY_ATTRIBUTES = tuple(
     f"{name}{limit}"
     for name in ("eta_0", "eta_1", "eta_fastest", "eta_ratio")

@@ -1,32 +1,37 @@
-"""Durable tiles on disk: written whole, recorded with their SHA-256, checked when read.
+"""A study directory: finished tiles, each recorded with its SHA-256 and checked when read.
 
 A tile is the file `tiles/00000.npz` and its record `tiles/00000.json`. It is written under a name
 with `tmp` in it, flushed, renamed, and then recorded; only a recorded tile is finished, so a kill
-at any moment loses at most the tile in hand.
+at any moment loses at most the tile in hand. A tile file without a record is not read; the next
+run computes it anew.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import io
 import json
 import os
-import time
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 
-from chaotrain import experiment
+from chaotrain import experiment, files, overrides, provenance
 from chaotrain.errors import UserError
 from chaotrain.experiment import CustomExperiment, Experiment, Grid
+from chaotrain.provenance import Record
 
 EXPERIMENT, PROVENANCE, LOG, TILES = "experiment.toml", "provenance.json", "log.jsonl", "tiles"
 LOCK = ".lock"
+# What a run that was killed before it recorded the experiment leaves behind.
+BEGUN = (LOCK, TILES, EXPERIMENT + files.UNFINISHED)
+
+Balls = Sequence[tuple[int, int]]
 
 
 class Store:
@@ -40,29 +45,48 @@ class Store:
         self.root = Path(root)
         self.tiles = self.root / TILES
 
-    def fields(self) -> dict[str, Any]:
-        """The fields of the experiment that the directory records.
+    def grid(self) -> Grid:
+        """The experiment that the directory records, with today's defaults for fields it lacks.
 
         Raises:
-            UserError: If the directory is not a study.
+            UserError: If the directory is not a study, or its experiment was altered.
         """
         path = self.root / EXPERIMENT
         try:
             content = path.read_bytes()
-            fields = experiment.parse(content.decode(), path)
-        except (OSError, UnicodeDecodeError):
+        except OSError:
             raise UserError(
                 f"{self.root} is not a study: it has no readable {EXPERIMENT}"
             ) from None
-        recorded = self.provenance().get("experiment_sha256")
-        if recorded not in (None, hashlib.sha256(content).hexdigest()):
+        record = self.provenance()
+        if record and record.experiment_sha256 != hashlib.sha256(content).hexdigest():
             raise UserError(f"{path} was altered: restore it, or run anew in another directory")
-        return fields
+        try:
+            fields = overrides.parse(content.decode(), path)
+        except UnicodeDecodeError:
+            raise UserError(f"{self.root} is not a study: {EXPERIMENT} is not text") from None
+        model = CustomExperiment if "system" in fields else Experiment
+        try:
+            return experiment.validated(model, fields)
+        except UserError as error:
+            raise UserError(f"{path} is not of this version of chaotrain: {error}") from None
 
-    def grid(self) -> Grid:
-        """The experiment that the directory records, with today's defaults for fields it lacks."""
-        fields = self.fields()
-        return experiment.validated(CustomExperiment if "system" in fields else Experiment, fields)
+    def provenance(self) -> Record | None:
+        """What is recorded of the runs so far; None before the first.
+
+        Raises:
+            UserError: If the record cannot be read.
+        """
+        path = self.root / PROVENANCE
+        try:
+            record = Record.read(files.read_json(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError:
+            record = None
+        if record is None:
+            raise UserError(f"{path} was altered: restore it, or run anew in another directory")
+        return record
 
     def check(self, new: Grid) -> None:
         """Check, before anything is computed or written, that a run may go into the directory.
@@ -70,159 +94,192 @@ class Store:
         Raises:
             UserError: If it is a file, holds something else, or a study of another experiment.
         """
-        # A run killed before it wrote the experiment leaves these.
-        begun = (LOCK, TILES, f"{EXPERIMENT}.tmp")
-        if self.root.is_dir() and any(entry.name not in begun for entry in self.root.iterdir()):
-            if not (self.root / EXPERIMENT).exists():
+        try:
+            if not self.root.is_dir():
+                self._check_makeable()
+            elif (self.root / EXPERIMENT).exists():
+                self._check_same(new)
+            elif self._is_foreign():
                 raise UserError(
                     f"out = {self.root}: the directory holds files but no study, choose another"
                 )
-            differs = experiment.difference(self.grid(), new)
-            if differs:
-                raise UserError(
-                    f"out = {self.root}: holds a study that differs in {differs}; "
-                    "choose another directory, or the same fields to resume it"
-                )
-            return
+        except OSError as error:
+            raise UserError(
+                f"out = {self.root}: it cannot be used ({error.strerror}), choose another directory"
+            ) from None
+
+    def _check_makeable(self) -> None:
         existing = self.root
         while not existing.exists() and existing != existing.parent:
             existing = existing.parent
         if not existing.is_dir() or not os.access(existing, os.W_OK):
-            raise UserError(f"out = {self.root}: {existing} is not a directory that can be written")
+            raise UserError(
+                f"out = {self.root}: {existing} is not a directory that can be written, "
+                "choose another"
+            )
+
+    def _check_same(self, new: Grid) -> None:
+        differs = experiment.difference(self.grid(), new)
+        if differs:
+            raise UserError(
+                f"out = {self.root}: holds a study that differs in {differs}; "
+                "choose another directory, or the same fields to resume it"
+            )
+
+    def _is_foreign(self) -> bool:
+        held = {entry.name for entry in self.root.iterdir()}
+        return not held.issubset(BEGUN) or (TILES in held and any(self.tiles.iterdir()))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the directory for one run; made if need be, and cleared of unfinished files.
 
+        A directory in which no study was begun is left as it was found.
+
         Raises:
             UserError: If another run holds it, or it cannot be written.
         """
-        with self.writing():
-            self.tiles.mkdir(parents=True, exist_ok=True)
+        made = [folder for folder in (self.root, *self.root.parents) if not folder.exists()]
+        lock = FileLock(self.root / LOCK)
         try:
-            lock = FileLock(self.root / LOCK)
+            with files.writing(self.root):
+                self.tiles.mkdir(parents=True, exist_ok=True)
+                self._acquire(lock)
+            for folder in (self.root, self.tiles):
+                for left in folder.glob(f"*{files.UNFINISHED}"):
+                    files.remove(left)
+            yield
+        finally:
+            if not files.exists(self.root / EXPERIMENT):
+                self._withdraw(made, lock.is_locked)
+            lock.release()
+
+    def _acquire(self, lock: FileLock) -> None:
+        try:
             lock.acquire(timeout=0)
         except Timeout:
             raise UserError(
-                f"out = {self.root}: another run is working in it, wait for it"
-            ) from None
-        try:
-            for left in [*self.root.glob("*.tmp"), *self.tiles.glob("*.tmp")]:
-                left.unlink(missing_ok=True)
-            yield
-        finally:
-            lock.release()
-
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Turn a failure to write into one line with the remedy."""
-        try:
-            yield
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            remedy = "free some space" if full else "make it writable"
-            raise UserError(
-                f"cannot write to {self.root} ({error.strerror}): {remedy} and run again; "
-                "finished tiles are kept"
+                f"out = {self.root}: another run is working in it, wait for it to end"
             ) from None
 
-    def write(self, path: Path, content: bytes) -> None:
-        """Write a file whole or not at all."""
-        temporary = path.with_name(f"{path.name}.tmp")
-        with self.writing():
-            try:
-                with temporary.open("wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(path)
-                _flush_folder(path.parent)
-            finally:
-                temporary.unlink(missing_ok=True)
+    def _withdraw(self, made: list[Path], holds_lock: bool) -> None:
+        """Remove what `locked` has made; a folder that holds anything else stays."""
+        if holds_lock:
+            (self.root / LOCK).unlink(missing_ok=True)
+        for folder in (self.tiles, *made) if holds_lock else made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
-    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        """Write a JSON file of the directory's whole or not at all."""
-        self.write(self.root / name, (json.dumps(content, indent=2) + "\n").encode())
-
-    def provenance(self) -> dict[str, Any]:
-        """What is recorded of the runs so far; empty before the first.
+    def begin(self, text: str, record: Record) -> None:
+        """Record the experiment and its first run, or nothing at all.
 
         Raises:
-            UserError: If the record cannot be read.
+            UserError: If it cannot be written.
         """
-        path = self.root / PROVENANCE
         try:
-            content = json.loads(path.read_bytes())
-            return {name: content[name] for name in ("experiment_sha256", "layout", "runs")}
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, KeyError, TypeError):
-            raise UserError(f"{path} cannot be read: restore it, or run anew elsewhere") from None
+            files.write(self.root / EXPERIMENT, text.encode())
+            self.start(record)
+        except UserError:
+            for name in (PROVENANCE, LOG, EXPERIMENT):
+                files.remove(self.root / name)
+            raise
+
+    def start(self, record: Record) -> None:
+        """Record a further run, the last one of the record."""
+        self.record(record)
+        run = record.runs[-1]
+        self.log("started", versions=run.versions, threads=run.threads, device=run.device)
+
+    def record(self, record: Record) -> None:
+        """Write the provenance."""
+        text = json.dumps(record.to_dict(), indent=2) + "\n"
+        files.write(self.root / PROVENANCE, text.encode())
 
     def log(self, event: str, **details: Any) -> None:
         """Append an event with the time to the log."""
-        entry = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, **details}
-        with self.writing(), (self.root / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        entry = {"time": provenance.now(), "event": event, **details}
+        files.append_line(self.root / LOG, json.dumps(entry))
 
     def tile(self, index: int) -> Path:
         """The path of a tile."""
         return self.tiles / f"{index:05d}.npz"
 
+    def pair(self, index: int) -> tuple[Path, Path]:
+        """The paths of a tile and of its record."""
+        path = self.tile(index)
+        return path, path.with_suffix(".json")
+
     def finished(self, index: int) -> bool:
         """Whether a tile was recorded."""
-        return self.tile(index).with_suffix(".json").exists()
+        return self.pair(index)[1].exists()
 
-    def write_tile(self, index: int, balls: list[tuple[int, int]], arrays: Any) -> None:
-        """Store a tile and then record it with its digest."""
+    def write_tile(self, index: int, balls: Balls, arrays: dict[str, np.ndarray]) -> None:
+        """Store a tile and then record it with its digest.
+
+        Args:
+            index: Which one.
+            balls: (index of the learning rate, initialisation) of every ball.
+            arrays: What was recorded of them, each with a leading axis (ball).
+        """
         buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]
         content = buffer.getvalue()
         path = self.tile(index)
-        self.write(path, content)
+        files.write(path, content)
         record = {
             "sha256": hashlib.sha256(content).hexdigest(),
             "bytes": len(content),
             "balls": balls,
         }
-        self.write(path.with_suffix(".json"), (json.dumps(record) + "\n").encode())
+        files.write(path.with_suffix(".json"), (json.dumps(record) + "\n").encode())
 
-    def read_tile(self, index: int) -> dict[str, np.ndarray]:
+    def read_tile(self, index: int, balls: Balls) -> dict[str, np.ndarray]:
         """The arrays of a finished tile.
 
         Raises:
-            UserError: If it is missing or was altered.
+            UserError: If it is missing, was altered, or holds other balls.
         """
-        path = self.tile(index)
-        problem = self.problem(index)
-        if problem:
+        try:
+            return self._read(index, balls)
+        except _DamagedError as problem:
+            path = self.tile(index)
             raise UserError(
                 f"tile {path} {problem}: delete it and {path.stem}.json, and run again to "
                 "compute it anew"
-            )
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in sorted(arrays.files)}
+            ) from None
 
-    def problem(self, index: int) -> str | None:
+    def problem(self, index: int, balls: Balls) -> str | None:
         """What is wrong with a finished tile, or None."""
+        try:
+            self._read(index, balls)
+        except _DamagedError as problem:
+            return str(problem)
+        return None
+
+    def _read(self, index: int, balls: Balls) -> dict[str, np.ndarray]:
         path = self.tile(index)
         try:
-            record = json.loads(path.with_suffix(".json").read_bytes())
-            digest = str(record["sha256"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return "has a record that cannot be read"
+            record = files.read_json(path.with_suffix(".json"))
+            digest, held = record["sha256"], record["balls"]
+        except (OSError, KeyError, TypeError):
+            raise _DamagedError("has a record that cannot be read") from None
         try:
             content = path.read_bytes()
         except OSError:
-            return "is missing"
-        return None if hashlib.sha256(content).hexdigest() == digest else "was altered"
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make a rename durable; not every system lets a folder be opened."""
-    with contextlib.suppress(PermissionError):
-        handle = os.open(folder, os.O_RDONLY)
+            raise _DamagedError("is missing") from None
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise _DamagedError("was altered")
+        if held != [list(ball) for ball in balls]:
+            raise _DamagedError("holds other balls than provenance.json says")
         try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                found = {name: arrays[name] for name in sorted(arrays.files)}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            raise _DamagedError("was altered together with its record") from None
+        if not found or any(array.shape[:1] != (len(balls),) for array in found.values()):
+            raise _DamagedError("was altered together with its record")
+        return found
+
+
+class _DamagedError(Exception):
+    """What is wrong with a tile."""

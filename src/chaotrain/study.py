@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,10 +9,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from chaotrain import analysis, schema
+from chaotrain import schema
+from chaotrain.analysis import derive
+from chaotrain.best import Best, best_for_epochs, best_for_target
 from chaotrain.errors import UserError
-from chaotrain.layout import Layout
 from chaotrain.store import Store
+from chaotrain.summary import summarise
 
 
 class Study:
@@ -31,14 +31,10 @@ class Study:
         self.store = Store(path)
         self.grid = self.store.grid()
         record = self.store.provenance()
-        if not record:
+        if record is None:
             raise UserError(f"{self.store.root} has no provenance.json: run it again to resume")
-        try:
-            self.tiles = Layout(**record["layout"]).tiles(len(self.grid.balls))
-        except (TypeError, ValueError):
-            raise UserError(
-                f"{self.store.root / 'provenance.json'} was altered: restore it"
-            ) from None
+        balls = self.grid.balls
+        self.tiles = [[balls[i] for i in tile] for tile in record.plan.tiles(len(balls))]
 
     @property
     def path(self) -> Path:
@@ -57,9 +53,8 @@ class Study:
         shape = (len(grid.learning_rates), max(grid.inits_each))
         arrays: dict[str, np.ndarray] = {}
         for index in self.finished:
-            tile = self.store.read_tile(index)
-            rates, inits = np.transpose([grid.balls[i] for i in self.tiles[index]])
-            for name, values in tile.items():
+            rates, inits = np.transpose(self.tiles[index])
+            for name, values in self._tile(index).items():
                 whole = arrays.setdefault(name, np.full((*shape, *values.shape[1:]), np.nan))
                 whole[rates, inits] = values
         if not arrays:
@@ -81,18 +76,29 @@ class Study:
         }
         return xr.Dataset(variables, coords=coords)
 
+    def _tile(self, index: int) -> dict[str, np.ndarray]:
+        arrays = self.store.read_tile(index, self.tiles[index])
+        epochs = self.grid.epochs + 1
+        for name, values in arrays.items():
+            if values.shape[1:] not in ((epochs,), (self.grid.replicas, epochs)):
+                raise UserError(
+                    f"tile {self.store.tile(index)}: {name} is of another experiment, delete the "
+                    "tile with its record and run again to compute it anew"
+                )
+        return arrays
+
     @cached_property
     def dataset(self) -> xr.Dataset:
         """What was recorded and what the growth fit derives from it, a ball at a time."""
-        return analysis.derive(self.recorded, self.grid.targets)
+        return derive(self.recorded, self.grid.targets)
 
     @cached_property
     def summary(self) -> xr.Dataset:
         """The statistics over initialisations, a learning rate at a time."""
         assert self.grid.target is not None
-        return analysis.summarise(self.dataset, self.grid.target)
+        return summarise(self.dataset, self.grid.target)
 
-    def best(self, target: float | None = None, epochs: int | None = None) -> analysis.Best:
+    def best(self, target: float | None = None, epochs: int | None = None) -> Best:
         """The learning rate that reaches a target first, or scores best after some epochs.
 
         Args:
@@ -105,52 +111,16 @@ class Study:
         if (target is None) == (epochs is None):
             raise UserError("best: give either target=... or epochs=...")
         if target is not None:
-            return analysis.best_for_target(self.dataset, target)
+            return best_for_target(self.dataset, target)
         assert epochs is not None
-        return analysis.best_for_epochs(self.dataset, epochs)
+        return best_for_epochs(self.dataset, epochs)
 
     def verify(self) -> list[str]:
         """What is wrong with the finished tiles, one line each."""
-        problems = []
-        for index in self.finished:
-            problem = self.store.problem(index)
-            if problem:
-                problems.append(f"{self.store.tile(index)} {problem}")
-        return problems
+        problems = ((i, self.store.problem(i, self.tiles[i])) for i in self.finished)
+        return [f"tile {self.store.tile(i)} {problem}" for i, problem in problems if problem]
 
-
-def summary_json(summary: xr.Dataset) -> str:
-    """The summary as JSON, the same text for the same numbers; NaN is null."""
-    rows = {
-        name: {"dims": list(map(str, variable.dims)), "values": _plain(variable.values)}
-        for name, variable in sorted({**summary.coords, **summary.data_vars}.items())
-    }
-    attributes = {name: _plain(value) for name, value in sorted(summary.attrs.items())}
-    return json.dumps({"attributes": attributes, "variables": rows}, indent=1) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, list):
-        return [_plain(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def export(dataset: xr.Dataset, path: Path) -> None:
-    """Write a data set as a Zarr store (`.zarr`) or as a long table (`.csv`).
-
-    Raises:
-        UserError: On another ending, a path that exists, or one that cannot be written.
-    """
-    if path.suffix not in (".zarr", ".csv"):
-        raise UserError(f"{path}: end the name in .zarr or .csv")
-    if path.exists():
-        raise UserError(f"{path} exists already: choose another name")
-    try:
-        if path.suffix == ".zarr":
-            dataset.to_zarr(path, mode="w-", consolidated=False)
-        else:
-            dataset.to_dataframe().to_csv(path)
-    except OSError as error:
-        raise UserError(f"cannot write {path} ({error.strerror}): choose another place") from None
+    def unrecorded(self) -> list[Path]:
+        """Files among the tiles that are none: left by a run that was killed, or foreign."""
+        known = {path for i in self.finished for path in self.store.pair(i)}
+        return sorted(set(self.store.tiles.glob("*")) - known)

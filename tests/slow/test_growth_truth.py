@@ -7,6 +7,7 @@ are the same in every run with the same versions.
 """
 
 import pytest
+
 from growth_curves import ACCUMULATED, KINDS, NOISES, RAMPS, assess, draw
 
 pytestmark = pytest.mark.slow
@@ -28,9 +29,13 @@ def test_growth_fit_meets_its_requirements(kind: str, noise: str) -> None:
 
 @pytest.mark.parametrize("noise", NOISES)
 def test_a_smooth_shoulder_costs_little(noise: str) -> None:
-    """Outside the requirement: 1/d = 1/ramp + 1/plateau bends within the fitted part too."""
+    """Outside the requirement: 1/d = 1/ramp + 1/plateau bends within the fitted part too.
+
+    What is left of the bend costs 1% of the rate, and with it a little of the coverage: 88.7%
+    to 90.6% where a sharp shoulder has 92% to 97%.
+    """
     found = assess(draw("shouldered ramp", noise, COUNT, SEED))
     print(f"shouldered ramp  {noise:12s} {found}")
     assert sum(found.wrong.values()) < 0.01 * COUNT
-    assert abs(found.bias) < 0.03
+    assert abs(found.bias) < 0.015
     assert 0.88 <= found.coverage <= 0.99

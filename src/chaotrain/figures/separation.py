@@ -210,7 +210,8 @@ def _free_box(axes: Axes, epochs: Floats, means: Floats) -> tuple[float, float, 
     """Return the place of an inset, in fractions of the axes, that no curve passes through.
 
     A rising curve leaves the lower right free, a curve that rises late the upper left. Where
-    neither is free, the limit of y is raised until the inset fits above everything.
+    neither is free, a limit of y gives way until the inset fits above all curves, or below what
+    they are on its side: whichever stretches the axis less.
     """
     low, high = np.log(axes.get_ylim())
     across = np.broadcast_to((epochs - epochs[0]) / (epochs[-1] - epochs[0]), means.shape)
@@ -225,9 +226,15 @@ def _free_box(axes: Axes, epochs: Floats, means: Floats) -> tuple[float, float, 
         inside &= (up > bottom - room[1]) & (up < bottom + height + room[3])
         if not inside.any() and bottom - room[1] > -0.02:
             return (float(left), float(bottom), width, height)
-    top = float(np.nanmax(up))
-    axes.set_ylim(np.exp(low), np.exp(low + (high - low) * top / (1 - height - room[1] - room[3])))
-    return (1 - width - margin, 1 - height - room[3], width, height)
+    left, share = 1 - width - margin, height + room[1] + room[3]
+    beside = up[across > left - room[0]]
+    raised = (float(np.nanmax(up)) - share) / (1 - share)
+    lowered = (share - float(np.nanmin(beside))) / (1 - share)
+    if raised < lowered:
+        axes.set_ylim(np.exp(low), np.exp(high + raised * (high - low)))
+        return (left, 1 - height - room[3], width, height)
+    axes.set_ylim(np.exp(low - lowered * (high - low)), np.exp(high))
+    return (left, room[1], width, height)
 
 
 def _exponent_counts(inset: Axes, exponents: Floats, mean: float, deviation: float) -> None:

@@ -1,0 +1,65 @@
+"""Fields as a person writes them: a TOML text, and `field=value` on the command line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from chaotrain.errors import UserError
+
+
+def parse(text: str, origin: str | Path) -> dict[str, Any]:
+    """The fields in a TOML text.
+
+    Raises:
+        UserError: If it is not valid TOML; `origin` says where it came from.
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise UserError(f"{origin} is not valid TOML: it is nested too deeply") from None
+    except ValueError as error:  # also an integer with more digits than Python reads
+        raise UserError(f"{origin} is not valid TOML: {error}") from None
+
+
+def apply(fields: dict[str, Any], override: str) -> None:
+    """Set one field, in place.
+
+    Args:
+        fields: The fields so far.
+        override: "field=value"; the value is TOML, or a bare word, which is taken as text.
+            "network.hidden=[100]" reaches inside.
+
+    Raises:
+        UserError: If there is no "=", the value is not TOML, or a field has no fields inside.
+
+    Example:
+        >>> fields = {"task": "mnist"}
+        >>> apply(fields, "network.activation=relu")
+        >>> apply(fields, "inits=[1, 2]")
+        >>> fields
+        {'task': 'mnist', 'network': {'activation': 'relu'}, 'inits': [1, 2]}
+    """
+    name, separator, text = override.partition("=")
+    *groups, field = name.strip().split(".")
+    if not separator or not all((*groups, field)):
+        raise UserError(f"--set {override!r}: write field=value, with the value in TOML")
+    for group in groups:
+        fields = fields.setdefault(group, {})
+        if not isinstance(fields, dict):
+            raise UserError(f"--set {override!r}: {group} has no fields of its own")
+    fields[field] = _value(override, text.strip())
+
+
+def _value(override: str, text: str) -> Any:
+    try:
+        found = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        found = {}
+    if found.keys() == {"value"}:  # a line break could smuggle in more
+        return found["value"]
+    if re.fullmatch(r"[A-Za-z][\w-]*", text):
+        return text
+    raise UserError(f'--set {override!r}: the value is not TOML, like 3, 0.5, [1, 2] or "text"')

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from chaotrain import experiment, layout
+from chaotrain.errors import UserError
+from chaotrain.layout import GIB, Layout, plan
+from chaotrain.maps import Cost
+
+# What a step of one network of the baseline takes with 60,000 and with 2,000 images. Studies on
+# record were cut by these, and can be resumed only if they are cut the same.
+WHOLE, PART = Cost(flops=18_320_400_000.0, bytes=9_227_904.0), Cost(610_680_000.0, 9_227_904.0)
+PRESETS = {
+    "mnist-full": (WHOLE, Layout(1, 2, 1)),
+    "mnist-paper": (WHOLE, Layout(1, 6, 1)),
+    "mnist-quick": (PART, Layout(10, 20, 4)),
+}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_cut_as_it_always_was(name: str) -> None:
+    cost, expected = PRESETS[name]
+    grid = experiment.load(name)
+    found = plan(cost, len(grid.balls), 1 + grid.replicas, grid.epochs, grid.memory)
+    assert found == expected
+
+
+GRID = itertools.product(
+    (0.0, 160.0, 1e8, 1e13), (0.0, 96.0, 1e7, 1e9), (1, 7, 800), (2, 6, 400), (2, 201), (1.0, 2.0)
+)
+
+
+@pytest.mark.parametrize(("flops", "size", "balls", "members", "epochs", "memory"), list(GRID))
+def test_a_layout_keeps_to_its_limits(
+    flops: float, size: float, balls: int, members: int, epochs: int, memory: float
+) -> None:
+    cost = Cost(flops, size)
+    found = plan(cost, balls, members, epochs, memory)
+    assert found == plan(cost, balls, members, epochs, memory)
+    assert found.members_per_block * size <= memory * GIB
+    assert 1 <= found.balls_per_tile <= balls
+    assert 1 <= found.members_per_block <= found.balls_per_tile * members
+    assert 1 <= found.epochs_per_call <= epochs + 1
+    work = flops * members * (epochs + 1)
+    assert found.balls_per_tile == 1 or found.balls_per_tile * work <= layout.TILE_FLOPS
+    side_by_side = found.balls_per_tile * members
+    call = flops * side_by_side * found.epochs_per_call
+    assert found.epochs_per_call == 1 or call <= layout.CALL_FLOPS
+    # Blocks are as even as can be, since the last one is filled up.
+    blocks = -(-side_by_side // found.members_per_block)
+    assert blocks * found.members_per_block - side_by_side < blocks
+
+
+@pytest.mark.parametrize(("size", "balls"), list(itertools.product((1, 3, 100), (1, 3, 7))))
+def test_tiles_hold_every_ball_once_in_order(size: int, balls: int) -> None:
+    tiles = Layout(size, 1, 1).tiles(balls)
+    assert [ball for tile in tiles for ball in tile] == list(range(balls))
+    assert {len(tile) for tile in tiles[:-1]} <= {size}
+
+
+def test_a_network_above_the_budget_is_refused_by_name() -> None:
+    with pytest.raises(UserError, match=r"memory = 1\.0 GiB: one network needs 1\.9 GiB, raise"):
+        plan(Cost(1.0, 2e9), balls=1, members=2, epochs=2, memory=1.0)
+
+
+@pytest.mark.parametrize(
+    ("state", "members", "epochs", "fits"),
+    [
+        (GIB / 4, 2, 201, True),
+        (GIB / 4, 3, 201, False),
+        (8.0, 2, GIB // 16 - 1, True),
+        (8.0, 2, GIB // 16, False),
+    ],
+)
+def test_a_ball_above_the_budget_is_refused(
+    state: float, members: int, epochs: int, fits: bool
+) -> None:
+    if fits:
+        layout.check_ball(state, members, epochs, memory=1.0)
+        return
+    with pytest.raises(UserError, match=rf"replicas = {members - 1}: .*raise memory = 1\.0"):
+        layout.check_ball(state, members, epochs, memory=1.0)

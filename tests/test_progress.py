@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import pty
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import chaotrain as ct
+import tiny
+from chaotrain import progress
+from chaotrain.runs import Tick
+
+
+class Clock:
+    """A monotonic clock that stands still until it is moved."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    return clock
+
+
+def test_the_estimate_counts_only_what_this_process_did() -> None:
+    left = progress.Remaining()
+    assert left.estimate(900, 1000, now=5.0) is None  # an earlier run did these
+    assert left.estimate(900, 1000, now=6.0) is None
+    assert left.estimate(910, 1000, now=7.0) == pytest.approx(2.0 / 10 * 90)
+    assert left.estimate(950, 1000, now=15.0) == pytest.approx(10.0 / 50 * 50)
+    assert left.estimate(1000, 1000, now=25.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (3540, "59 min"),
+        (3599, "1 h 00 min"),
+        (90_000, "25 h 00 min"),
+        (None, "unknown"),
+    ],
+)
+def test_clock(seconds: float | None, text: str) -> None:
+    assert progress.clock(seconds) == text
+
+
+def test_a_log_gets_a_line_now_and_then(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.shown() as tick:
+        tick(Tick(0, 1000, 0, 10))
+        for step in range(1, 101):
+            clock.now += 1.0
+            tick(Tick(10 * step, 1000, min(9, step // 10), 10))
+        tick(Tick(1000, 1000, 10, 10))
+    out, err = capsys.readouterr()
+    lines = err.splitlines()
+    assert out == ""
+    assert lines[0] == "  0%, tile 0 of 10, left: unknown"
+    assert lines[1] == " 10%, tile 1 of 10, left: 2 min"
+    assert lines[5] == " 50%, tile 5 of 10, left: 50 s"
+    assert lines[-1] == "100%, tile 10 of 10, left: 0 s"
+    assert sum(line.startswith("100%") for line in lines) == 1
+    assert len(lines) == 12
+
+
+def test_lines_say_100_percent_only_at_the_end(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress.shown() as tick:
+        tick(Tick(999_999, 1_000_000, 9, 10))
+    assert capsys.readouterr().err.startswith(" 99%")
+
+
+def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    reader, writer = pty.openpty()
+    with io.TextIOWrapper(os.fdopen(writer, "wb", buffering=0), write_through=True) as file:
+        monkeypatch.setattr(sys, "stderr", file)
+        with progress.shown() as tick:
+            tick(Tick(0, 1000, 0, 10))
+            tick(Tick(500, 1000, 5, 10))
+            tick(Tick(1000, 1000, 10, 10))
+        os.set_blocking(reader, False)
+        text = ""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                text += os.read(reader, 4096).decode(errors="ignore")
+    os.close(reader)
+    last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).strip().splitlines()[-1]
+    assert "━" in last
+    assert "100%" in last
+    assert "10/10 tiles" in last
+    assert "left: 0 s" in last
+
+
+def test_the_ticks_of_a_run_and_of_its_resumption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.patch(monkeypatch)
+    monkeypatch.setattr(ct.runs.layout, "CALL_FLOPS", 160.0 * 3 * 4)  # four epochs a call
+    ticks: list[Tick] = []
+
+    def collect(tick: Tick) -> None:
+        ticks.append(tick)
+
+    study = ct.sweep(tiny.MAP, out=tmp_path / "study", **tiny.GRID, progress=collect)
+    total = 6 * 3 * 12  # balls, members, epochs
+    assert ticks[0] == Tick(0, total, 0, 6)
+    assert ticks[1] == Tick(3 * 3, total, 0, 6)  # epochs 0 to 3
+    assert ticks[-1] == Tick(total, total, 6, 6)
+    assert ticks == sorted(ticks)
+    assert len(ticks) == 1 + 6 * (4 + 1)
+
+    for index in (0, 4):
+        for path in study.store.pair(index):
+            path.unlink()
+    first, ticks[:] = ticks[-1], []
+    ct.sweep(tiny.MAP, out=tmp_path / "study", **tiny.GRID, progress=collect)
+    assert ticks[0] == Tick(4 * 36, total, 4, 6)
+    assert ticks[-1] == first
+    ticks.clear()
+    ct.sweep(tiny.MAP, out=tmp_path / "study", **tiny.GRID, progress=collect)
+    assert ticks == [first]
+
+
+def test_each_tile_is_logged_with_its_balls(tmp_path: Path, monkeypatch: Any) -> None:
+    tiny.patch(monkeypatch)
+    ct.sweep(tiny.MAP, out=tmp_path / "study", **tiny.GRID)
+    lines = (tmp_path / "study" / "log.jsonl").read_text().splitlines()
+    tiles = [entry for entry in map(json.loads, lines) if entry["event"] == "tile"]
+    assert [entry["tile"] for entry in tiles] == list(range(6))
+    assert [entry["balls"] for entry in tiles] == [[[r, i]] for r in range(3) for i in range(2)]
+    assert all(entry["seconds"] > 0 for entry in tiles)
