@@ -138,6 +138,14 @@ def slow_rise(rng: np.random.Generator, noise: str) -> Curve:
     return Curve(noisy(rng, increments, noise), math.nan, ("undecided",))
 
 
+def drift(rng: np.random.Generator, noise: str) -> Curve:
+    """A straight rise by less than an e-fold that is still going on at T."""
+    last = int(rng.integers(100, 201))
+    increments = np.full(last, rng.uniform(0.05, 0.8) / last)
+    verdicts = ("bounded", "subexponential")
+    return Curve(noisy(rng, increments, noise), math.nan, verdicts)
+
+
 def contraction(rng: np.random.Generator, noise: str) -> Curve:
     """A straight fall by 2 to 20 e-folds that goes on, or (half of them) ends on a floor."""
     last = int(rng.integers(100, 201))
@@ -202,6 +210,7 @@ KINDS: dict[str, Callable[[np.random.Generator, str], Curve]] = {
     "transient": transient,
     "flat": flat,
     "slow rise": slow_rise,
+    "drift": drift,
     "contraction": contraction,
     "power law": power_law,
     "blow-up": blow_up,

@@ -583,13 +583,15 @@ def test_a_signal_before_the_run_begins(
     assert not Path("study").exists()
 
 
-@pytest.mark.parametrize("command", [["--help"], ["presets"], ["summary", "STUDY"]])
+@pytest.mark.parametrize(
+    "command", [["--help"], ["presets"], ["summary", "STUDY"], ["export", "STUDY", "STUDY/λ.csv"]]
+)
 def test_an_output_that_cannot_show_greek(command: list[str], study: Path) -> None:
-    arguments = [str(study) if word == "STUDY" else word for word in command]
+    arguments = [word.replace("STUDY", str(study)) for word in command]
     done = python("-m", "chaotrain", *arguments, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii()
-    if "STUDY" in command:
+    if "summary" in command:
         assert "lambda_nMLE +- std" in done.stdout
         assert "\\u" not in done.stdout
 

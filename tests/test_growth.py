@@ -135,6 +135,13 @@ def test_growth_that_a_later_fall_undoes_is_exponential() -> None:
     assert growth.rate == pytest.approx(0.7, rel=0.01)
 
 
+@pytest.mark.parametrize("gain", [1e-4, 0.06, 0.9])
+def test_drift_slower_than_the_run_is_bounded(gain: float) -> None:
+    growth = fit_growth(np.exp(gain * EPOCHS / EPOCHS[-1]))
+    assert growth.verdict == "bounded"
+    assert growth.rate == pytest.approx(gain / EPOCHS[-1])
+
+
 def test_growth_within_one_epoch_is_undecided() -> None:
     assert fit_growth(np.where(EPOCHS < 50, 1e-4, 1e3)).verdict == "undecided"
 

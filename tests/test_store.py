@@ -191,6 +191,22 @@ def test_a_second_run_does_not_withdraw_what_the_first_has_begun(tmp_path: Path)
     assert not store.root.exists()
 
 
+def test_a_study_that_another_run_begins_meanwhile_is_respected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, plan = tmp_path / "study", ct.runs.layout.plan
+
+    def slowly(*arguments: Any) -> Any:
+        monkeypatch.setattr(ct.runs.layout, "plan", plan)
+        ct.sweep(tiny.MAP, out=out, **tiny.GRID, seed=1)
+        return plan(*arguments)
+
+    monkeypatch.setattr(ct.runs.layout, "plan", slowly)
+    with pytest.raises(UserError, match=r"differs in seed \(1 there, 0 here\)"):
+        ct.sweep(tiny.MAP, out=out, **tiny.GRID)
+    assert ct.Study(out).verify() == []
+
+
 # ---- damage
 
 

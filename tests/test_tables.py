@@ -122,7 +122,7 @@ def test_the_onset_keeps_its_digits_at_any_magnitude() -> None:
     attributes |= {"eta_1": np.nan, "eta_1_low": np.nan, "eta_1_high": np.nan}
     lines = tables.onset_lines(xr.Dataset(attrs=attributes))
     assert lines[0].startswith("η_0: 0.00071 [0.0005, ∞]  (")
-    assert lines[1].startswith("η_1: - -  (")
+    assert lines[1].startswith("η_1: -  (")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300, -1e300, 0.0])

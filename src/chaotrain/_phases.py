@@ -37,6 +37,8 @@ QUIETER = 1e-3
 DECISIVE = 10.0
 # One of 6 is strong.
 STRONG = 6.0
+# A rise by less than this, in e-folds, has an e-folding time longer than the run: none was seen.
+LEAST_RISE = 1.0
 
 
 @dataclass(frozen=True)
@@ -257,6 +259,8 @@ def judge(phases: Phases, min_growth: float) -> str:
         return EXPONENTIAL if lead >= DECISIVE else SUBEXPONENTIAL
     if lead <= -DECISIVE:
         return SUBEXPONENTIAL
+    if rise.gain < LEAST_RISE:
+        return BOUNDED
     endless = phases.endless_rise
     # The place of a plateau is chosen among many, so a slight lead does not show that it exists.
     if endless is not None and endless.bic - rise.bic < STRONG:

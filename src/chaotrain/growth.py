@@ -90,11 +90,13 @@ def fit_growth(
       less is gained and the growth bends over smoothly into a plateau, a power law may describe
       it better than a ramp with a corner: then bounded and subexponential differ in name only.)
     - `contracting`: a fall beats a constant by 10 and any rise.
-    - `undecided`: rising (beats a constant by 10), short of `min_growth`, and no plateau is seen
-      at the end; or all the growth within one epoch, too steep to tell a ramp.
-    - `bounded`: all else that is finite: growth that stops short of `min_growth`, or none (a flat
-      curve, also a falling one that does not beat a constant). No growth because there is no
-      perturbation (d = 0 at every epoch) is bounded with Λ = 0.
+    - `undecided`: rising (beats a constant by 10) by one e-fold or more but short of `min_growth`,
+      and no plateau is seen at the end; or all the growth within one epoch, too steep to tell a
+      ramp.
+    - `bounded`: all else that is finite: growth that stops short of `min_growth`, a drift whose
+      e-folding time is longer than the run, or none (a flat curve, also a falling one that does
+      not beat a constant). No growth because there is no perturbation (d = 0 at every epoch) is
+      bounded with Λ = 0.
     - `blow-up`: some distance is not finite.
 
     Λ is the ramp's slope if exponential, NaN if undecided or blow-up, and otherwise

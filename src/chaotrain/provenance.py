@@ -83,6 +83,8 @@ class Record(BaseModel):
 def changes(then: Run, now: Run) -> str:
     """What may make the same tile differ in its last bits between two runs; "" if nothing does.
 
+    The commit is recorded but not compared: it changes with every word of the documentation.
+
     Example:
         >>> fields = {"started": "", "versions": {"jax": "0.8"}, "device": "cpu"}
         >>> fields |= {"threads": 2, "data_sha256": {}}

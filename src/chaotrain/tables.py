@@ -93,11 +93,12 @@ def onset_lines(summary: xr.Dataset) -> list[str]:
         "eta_0": "half of the initialisations are chaotic",
         "eta_1": "all are, here and at every larger trainable η",
     }
-    return [
-        f"{name.replace('eta', 'η')}: {significant(attributes[name])} "
-        f"{interval(attributes, name)}  ({words})"
-        for name, words in meaning.items()
-    ]
+    lines = []
+    for name, words in meaning.items():
+        limits = interval(attributes, name)
+        known = significant(attributes[name]) + ("" if limits == "-" else f" {limits}")
+        lines.append(f"{name.replace('eta', 'η')}: {known}  ({words})")
+    return lines
 
 
 def number(value: float, digits: int) -> str:
