@@ -583,9 +583,7 @@ def test_a_signal_before_the_run_begins(
     assert not Path("study").exists()
 
 
-@pytest.mark.parametrize(
-    "command", [["--help"], ["presets"], ["summary", "STUDY"], ["export", "STUDY", "STUDY/λ.csv"]]
-)
+@pytest.mark.parametrize("command", [["--help"], ["presets"], ["summary", "STUDY"]])
 def test_an_output_that_cannot_show_greek(command: list[str], study: Path) -> None:
     arguments = [word.replace("STUDY", str(study)) for word in command]
     done = python("-m", "chaotrain", *arguments, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
@@ -594,6 +592,14 @@ def test_an_output_that_cannot_show_greek(command: list[str], study: Path) -> No
     if "summary" in command:
         assert "lambda_nMLE +- std" in done.stdout
         assert "\\u" not in done.stdout
+
+
+def test_a_name_that_the_output_cannot_show_is_no_reason_to_stop(study: Path) -> None:
+    arguments = ["export", str(study), str(study / "λ.csv"), "--summary"]
+    done = python("-m", "chaotrain", *arguments, PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "study/\\u03bb-learning_rate.csv" in done.stdout
+    assert (study / "λ-learning_rate.csv").exists()
 
 
 def test_a_reader_that_goes_away_and_a_full_disk_for_the_output(study: Path) -> None:
