@@ -154,9 +154,8 @@ def main() -> None:
     parser.add_argument("--no-torch", action="store_true", help="leave PyTorch out")
     with_torch = not parser.parse_args().no_torch
     for pool in threadpool_info():
-        print(
-            f"BLAS: {pool['internal_api']} {pool.get('architecture')} ({pool['num_threads']} threads)"
-        )
+        kernel = f"{pool['internal_api']} {pool.get('architecture')}"
+        print(f"BLAS: {kernel}, {pool['num_threads']} threads")
     report(Case((784, 64, 10), 10_000, balls=2, replicas=5, epochs=3), with_torch)
     report(Case((4, 10, 3), 120, balls=100, replicas=5, epochs=100), with_torch, False)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

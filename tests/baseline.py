@@ -49,8 +49,8 @@ def l1(a: Layers, b: Layers) -> float:
 
 
 def as_numpy(parameters: object) -> Layers:
-    """The engine's parameters as plain arrays."""
+    """The engine's parameters as plain arrays, the weights as (in, out)."""
     return [
-        {name: np.asarray(value) for name, value in layer.items()}
+        {name: np.asarray(value).T for name, value in layer.items()}
         for layer in parameters  # type: ignore[attr-defined]
     ]

@@ -28,7 +28,7 @@ def test_step_and_observables_agree_with_numpy(
         baseline.train(baseline.as_numpy(state.parameters), task.inputs, task.targets, 0.8, 5)
     )
     for layers, loss in trained:
-        for ours, theirs in zip(state.parameters, layers, strict=True):
+        for ours, theirs in zip(baseline.as_numpy(state.parameters), layers, strict=True):
             for name in ours:
                 np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-10, atol=1e-12)
         seen = system.observe(state)
@@ -55,7 +55,7 @@ def test_any_optax_optimiser_carries_its_buffers(blobs: Blobs) -> None:
                 speed[name] = 0.9 * speed[name] + slope[name]
                 layer[name] = layer[name] - 0.1 * speed[name]
         state = system.step(state, 0.1)
-    for ours, theirs in zip(state.parameters, layers, strict=True):
+    for ours, theirs in zip(baseline.as_numpy(state.parameters), layers, strict=True):
         np.testing.assert_allclose(ours["weight"], theirs["weight"], rtol=1e-9)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from chaotrain import distances, figures, maps, networks, tasks
     from chaotrain.balls import divergence
-    from chaotrain.errors import UserError
+    from chaotrain.errors import ProvenanceWarning, UserError
     from chaotrain.growth import Growth, fit_growth
     from chaotrain.maps import Map
     from chaotrain.networks import Network
@@ -29,6 +29,7 @@ __all__ = [
     "Study",
     "Task",
     "TrainingMap",
+    "ProvenanceWarning",
     "UserError",
     "distances",
     "divergence",
@@ -48,6 +49,7 @@ _HOMES = {
     "Study": "study",
     "Task": "tasks",
     "TrainingMap": "training",
+    "ProvenanceWarning": "errors",
     "UserError": "errors",
     "divergence": "balls",
     "fit_growth": "growth",

@@ -114,6 +114,7 @@ class Descent:
     Args:
         loss: A function of an array of coordinates, to a scalar.
         start: A function of a JAX key, to the initial coordinates.
+        description: What a study records of it.
 
     Example:
         >>> import chaotrain as ct
@@ -124,6 +125,7 @@ class Descent:
 
     loss: Callable[[Array], Array]
     start: Callable[[Array], Any]
+    description: str = "descent"
 
     @in_float64
     def init(self, key: Key) -> Array:
@@ -160,7 +162,8 @@ def quadratic(curvatures: tuple[float, ...], start: tuple[float, ...] | None = N
     def loss(u: Array) -> Array:
         return 0.5 * jnp.sum(jnp.asarray(curvatures) * u**2)
 
-    return Descent(loss=loss, start=lambda _: point)
+    description = f"descent on a quadratic, curvatures {curvatures}, start {point}"
+    return Descent(loss=loss, start=lambda _: point, description=description)
 
 
 def cubic() -> Descent:
@@ -185,4 +188,4 @@ def cubic() -> Descent:
     def start(key: Array) -> Array:
         return jnp.sin(jnp.pi / 2 * jax.random.uniform(key, (1,))) ** 2
 
-    return Descent(loss=loss, start=start)
+    return Descent(loss=loss, start=start, description="descent on a cubic")

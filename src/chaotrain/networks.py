@@ -55,7 +55,7 @@ def mlp(layers: Sequence[int], activation: str = "tanh", init: str = "normal") -
             paper, `glorot` and `he` scale it by the width. Biases are 0.
 
     Returns:
-        A network whose parameters are a tuple of {"weight": (in, out), "bias": (out,)}.
+        A network whose parameters are a tuple of {"weight": (out, in), "bias": (out,)}.
 
     Raises:
         UserError: On fewer than two layers, a width below 1, or an unknown name.
@@ -76,15 +76,19 @@ def mlp(layers: Sequence[int], activation: str = "tanh", init: str = "normal") -
     def initialise(key: Array, dtype: Any) -> Parameters:
         keys = jax.random.split(key, len(shapes))
         return tuple(
-            {"weight": draw(k, shape, dtype), "bias": jnp.zeros(shape[1], dtype)}
+            {"weight": draw(k, shape, dtype).T, "bias": jnp.zeros(shape[1], dtype)}
             for k, shape in zip(keys, shapes, strict=True)
         )
 
     def apply(parameters: Parameters, inputs: Array) -> Array:
-        *hidden, last = parameters
-        for layer in hidden:
-            inputs = squash(inputs @ layer["weight"] + layer["bias"])
-        outputs: Array = inputs @ last["weight"] + last["bias"]
+        # With the samples last, forward product and gradient both run along contiguous memory;
+        # with the samples first, XLA computes the gradient's product at half the speed.
+        signal = inputs.T
+        *hidden, last = ((layer["weight"], layer["bias"][:, None]) for layer in parameters)
+        for weight, bias in hidden:
+            signal = squash(weight @ signal + bias)
+        weight, bias = last
+        outputs: Array = (weight @ signal + bias).T
         return outputs
 
     widths = "-".join(map(str, layers))

@@ -115,12 +115,14 @@ class TrainingMap:
     @in_float64
     def step(self, state: TrainingState, eta: Array) -> TrainingState:
         """The state one epoch later."""
-        return _step(self, state, eta)
+        stepped: TrainingState = _step(self, state, eta)
+        return stepped
 
     @in_float64
     def observe(self, state: TrainingState) -> Observables:
         """Training loss, training accuracy and test accuracy."""
-        return _observe(self, state)
+        seen: Observables = _observe(self, state)
+        return seen
 
     def advance(self, state: TrainingState, eta: Array) -> tuple[TrainingState, Observables]:
         """A step, with the training loss and accuracy of the state before it."""
@@ -154,8 +156,7 @@ class TrainingMap:
         parameters = jax.eval_shape(self.init, jax.random.key(0)).parameters
         size = sum(leaf.size for leaf in jax.tree.leaves(parameters))
         chunk = jax.eval_shape(lambda samples: samples.inputs[0], self.train)
-        forward = jax.make_jaxpr(self.network.apply)(parameters, chunk)
-        activations = sum(out.aval.size for eqn in forward.eqns for out in eqn.outvars)
+        activations = _activations(self.network, parameters, chunk)
         samples = self.train.weights.size
         item = jnp.dtype(self.dtype).itemsize
         return Cost(flops=6.0 * size * samples, bytes=item * (2.0 * activations + 6.0 * size))
@@ -168,6 +169,18 @@ class TrainingMap:
     def _means(self, parameters: Parameters, samples: Samples) -> tuple[Array, Array]:
         losses, scores = jax.lax.map(lambda chunk: self._weighted(parameters, chunk), samples)
         return jnp.sum(losses), jnp.sum(scores)
+
+
+def _activations(network: Network, parameters: Parameters, inputs: Any) -> int:
+    """How many numbers a forward pass makes that depend on the parameters."""
+    forward = jax.make_jaxpr(network.apply)(parameters, inputs).jaxpr
+    own = {id(variable) for variable in forward.invars[: len(jax.tree.leaves(parameters))]}
+    count = 0
+    for equation in forward.eqns:
+        if any(id(variable) in own for variable in equation.invars):
+            own.update(map(id, equation.outvars))
+            count += sum(variable.aval.size for variable in equation.outvars)
+    return count
 
 
 # Public calls are compiled with the map as an argument; ensembles compile `advance` as they need.
