@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-import chaotrain.analysis
+import chaotrain.analysis.derived
 from chaotrain import schema
 from chaotrain.analysis import derive
 
@@ -49,7 +49,7 @@ def fitted(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
             verdict=schema.EXPONENTIAL,
         )
 
-    monkeypatch.setattr(chaotrain.analysis, "fit_growth", fit)
+    monkeypatch.setattr(chaotrain.analysis.derived, "fit_growth", fit)
     return seen
 
 

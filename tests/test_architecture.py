@@ -18,15 +18,8 @@ errors schema
 signals overrides explaining files maps distances
 layout networks tasks
 training ensembles
-_curves
-_ramp _window
-_phases
-growth
-averages
-statistics _arrays
-_times
-analysis best
-summary
+growth statistics
+analysis
 experiment
 balls provenance
 store
@@ -39,7 +32,7 @@ __main__
 """
 LAYER = {name: depth for depth, line in enumerate(LAYERS.split("\n")) for name in line.split()}
 
-LONGEST = 340
+LONGEST = 330
 
 FILES = sorted(ROOT.rglob("*.py"))
 NAMES = [str(path.relative_to(ROOT)) for path in FILES]

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest, bootstrap, norm
 from scipy.stats import t as student
 
-from chaotrain import averages
+from chaotrain.statistics import averages
 
 INF, NAN = np.inf, np.nan
 

@@ -10,8 +10,8 @@ import xarray as xr
 
 from chaotrain import schema
 from chaotrain.analysis import derive
-from chaotrain.best import best_for_epochs, best_for_target
-from chaotrain.summary import summarise
+from chaotrain.analysis.best import best_for_epochs, best_for_target
+from chaotrain.analysis.summary import summarise
 
 NAN = np.nan
 

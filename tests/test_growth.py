@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from chaotrain import _phases, _ramp, _window
-from chaotrain.growth import RESOLUTION, Growth, fit_growth
+from chaotrain.growth import Growth, fit_growth, phases, ramp, window
+from chaotrain.growth.fit import RESOLUTION
 from growth_curves import (
     ACCUMULATED,
     INDEPENDENT,
@@ -365,9 +365,9 @@ def dense_covariance(count: int, phi: float, ratio: float) -> np.ndarray:
 def test_whitening_agrees_with_the_dense_covariance(point: int) -> None:
     count = 12
     increments = np.random.default_rng(8).normal(size=count)
-    multipliers, variances, slopes, log_variances = _ramp.whitener(128)
-    innovations = _ramp.whiten(increments, multipliers)[:, point]
-    covariance = dense_covariance(count, _ramp.PHI[point], _ramp.RATIO[point])
+    multipliers, variances, slopes, log_variances = ramp.whitener(128)
+    innovations = ramp.whiten(increments, multipliers)[:, point]
+    covariance = dense_covariance(count, ramp.PHI[point], ramp.RATIO[point])
     inverse = np.linalg.inv(covariance)
     scaled = innovations / variances[:count, point]
     assert scaled @ innovations == pytest.approx(increments @ inverse @ increments)
@@ -379,7 +379,7 @@ def test_slope_of_a_pure_walk_is_that_of_student() -> None:
     """Steady levels show that the noise on the ramp accumulates: then Student's t is exact."""
     rng = np.random.default_rng(9)
     increments = 0.7 + rng.normal(0.0, 0.3, 25)
-    slope = _ramp.estimate_slope(increments, [rng.normal(0.0, 0.003, 60)])
+    slope = ramp.estimate_slope(increments, [rng.normal(0.0, 0.003, 60)])
     half = stats.t.ppf(0.975, 24) * increments.std(ddof=1) / 5.0
     assert slope.accumulated > 0.99
     assert slope.mean == pytest.approx(increments.mean(), rel=0.01)
@@ -389,7 +389,7 @@ def test_slope_of_a_pure_walk_is_that_of_student() -> None:
 def test_slope_in_stationary_noise_is_that_of_least_squares() -> None:
     rng = np.random.default_rng(10)
     values = 0.2 * np.arange(80) + rng.normal(0.0, 0.3, 80)
-    slope = _ramp.estimate_slope(np.diff(values), [rng.normal(0.0, 0.3, 60)])
+    slope = ramp.estimate_slope(np.diff(values), [rng.normal(0.0, 0.3, 60)])
     line = stats.linregress(np.arange(80), values)
     assert slope.accumulated < 0.05
     assert slope.mean == pytest.approx(line.slope, abs=line.stderr)
@@ -398,20 +398,20 @@ def test_slope_in_stationary_noise_is_that_of_least_squares() -> None:
 
 def test_mixture_of_one_is_student() -> None:
     one = np.array([1.0])
-    low, high = _ramp.mixture_quantiles(one, 2.0 * one, 0.5 * one, 3.0)
+    low, high = ramp.mixture_quantiles(one, 2.0 * one, 0.5 * one, 3.0)
     assert (low, high) == pytest.approx(stats.t.interval(0.95, 3.0, loc=2.0, scale=0.5))
 
 
-@pytest.mark.parametrize("coefficient", _phases.COEFFICIENTS)
+@pytest.mark.parametrize("coefficient", phases.COEFFICIENTS)
 def test_hinges_agree_with_dense_least_squares(coefficient: float) -> None:
     length = 14
     rng = np.random.default_rng(11)
     epochs = np.arange(length)
     curve = np.clip(epochs - 4, 0, 5) + rng.normal(0.0, 0.4, length)
-    precision = _phases.weigh(np.eye(length), coefficient)
+    precision = phases.weigh(np.eye(length), coefficient)
     noise = stationary_noise(rng, 20_000, 1.0, coefficient)
     # The weights are those of AR(1) noise: the innovations they leave are white.
-    assert noise[:1000] @ _phases.weigh(noise[:1000].copy(), coefficient) == pytest.approx(
+    assert noise[:1000] @ phases.weigh(noise[:1000].copy(), coefficient) == pytest.approx(
         1000.0 * (1.0 - coefficient**2), rel=0.15
     )
     best = math.inf
@@ -425,7 +425,7 @@ def test_hinges_agree_with_dense_least_squares(coefficient: float) -> None:
                 expected = (i, j, *solution)
     found = next(
         hinge
-        for hinge in _phases.hinges(curve, coefficient)
+        for hinge in phases.hinges(curve, coefficient)
         if hinge.slope > 0.0 and hinge.start > 0 and hinge.saturates
     )
     assert (found.start, found.stop) == expected[:2]
@@ -436,19 +436,19 @@ def test_hinges_agree_with_dense_least_squares(coefficient: float) -> None:
 
 def test_restless_plateau_says_nothing_about_the_ramp() -> None:
     rng = np.random.default_rng(12)
-    rise = _phases.Hinge(20, 40, 0.7, 0.0, saturates=True, bic=0.0, deviation=0.0)
+    rise = phases.Hinge(20, 40, 0.7, 0.0, saturates=True, bic=0.0, deviation=0.0)
     calm, loud = rng.normal(0.0, 0.01, 120), rng.normal(0.0, 0.1, 120)
     curve = 0.7 * np.clip(np.arange(120) - 20, 0, 20)
-    both = _phases.quiet_levels(curve + calm, rise)
+    both = phases.quiet_levels(curve + calm, rise)
     assert [len(level) for level in both] == [14, 70]
-    (lag,) = _phases.quiet_levels(curve + np.where(np.arange(120) > 40, loud, calm), rise)
+    (lag,) = phases.quiet_levels(curve + np.where(np.arange(120) > 40, loud, calm), rise)
     np.testing.assert_array_equal(lag, calm[:14])
-    (plateau,) = _phases.quiet_levels(curve + np.where(np.arange(120) > 40, calm, loud), rise)
+    (plateau,) = phases.quiet_levels(curve + np.where(np.arange(120) > 40, calm, loud), rise)
     assert len(plateau) == 70
 
 
 def test_window_search_finds_none_in_a_short_curve() -> None:
-    assert _window.best_window(np.arange(20.0)) is None
+    assert window.best_window(np.arange(20.0)) is None
 
 
 def test_growth_is_small() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from chaotrain import statistics
-from chaotrain.averages import resample, weighted_sum
+from chaotrain.statistics import onsets
+from chaotrain.statistics.averages import resample, weighted_sum
 
 INF, NAN = np.inf, np.nan
 
@@ -35,7 +35,7 @@ INF, NAN = np.inf, np.nan
 )
 def test_half_crossing(rho: list[float], decided: list[int], expected: float) -> None:
     grid = np.array([0.5, 2.0, 8.0, 32.0])
-    crossing = statistics.half_crossing(grid, np.array(rho), np.array(decided, dtype=float))
+    crossing = onsets.half_crossing(grid, np.array(rho), np.array(decided, dtype=float))
     assert crossing == pytest.approx(expected, rel=1e-10, nan_ok=True)
 
 
@@ -54,9 +54,9 @@ def test_interval_of_a_sharp_onset_has_a_width(
 ) -> None:
     grid = np.array([0.5, 2.0, 8.0, 32.0])
     counts = np.array(exponential), np.array(decided)
-    limits = statistics.half_crossing_interval(grid, *counts, np.full(200, 4.0), 6)
+    limits = onsets.half_crossing_interval(grid, *counts, np.full(200, 4.0), 6)
     assert limits == pytest.approx(expected, rel=1e-3)
-    nothing = statistics.half_crossing_interval(grid, *counts, np.full(200, 4.0), 2)
+    nothing = onsets.half_crossing_interval(grid, *counts, np.full(200, 4.0), 2)
     assert np.isnan(nothing).all()
 
 
@@ -66,7 +66,7 @@ def test_interval_of_the_onset_covers_it(size: int, spread: float) -> None:
     grid = np.array([1, 2.5, 5, 7.5, 10, 12.5, 15])
     decided = np.full(7, size)
     share = norm.cdf((np.log(grid) - np.log(6.5)) / spread)
-    onset = statistics.half_crossing(grid, share, decided.astype(float))
+    onset = onsets.half_crossing(grid, share, decided.astype(float))
     generator = np.random.default_rng(size)
     covered = []
     for seed in range(60):
@@ -75,11 +75,11 @@ def test_interval_of_the_onset_covers_it(size: int, spread: float) -> None:
         weights = resample(np.ones((7, size), dtype=bool), 200, seed)
         replicates = np.array(
             [
-                statistics.half_crossing(grid, counts / size, decided.astype(float))
+                onsets.half_crossing(grid, counts / size, decided.astype(float))
                 for counts in weighted_sum(exponential, weights)
             ]
         )
-        low, high = statistics.half_crossing_interval(
+        low, high = onsets.half_crossing_interval(
             grid, exponential.sum(axis=1), decided, replicates, size
         )
         covered.append(low <= onset <= high)
@@ -109,7 +109,7 @@ def test_full_onset(
 ) -> None:
     grid = np.array([2.5, 5.0, 7.5, 10.0, 20.0])
     trains = np.array([[letter == "y" for letter in trainable]])
-    before, onset = statistics.full_onset(
+    before, onset = onsets.full_onset(
         grid, np.array([exponential], float), np.array([decided], float), trains
     )
     assert (before[0], onset[0]) == expected
@@ -117,9 +117,7 @@ def test_full_onset(
 
 def test_full_onset_takes_every_sample_by_itself() -> None:
     grid, six, trainable = np.array([5.0, 7.5]), np.full((3, 2), 6.0), np.ones((3, 2), dtype=bool)
-    before, onset = statistics.full_onset(
-        grid, np.array([[0.0, 6], [6, 6], [6, 0]]), six, trainable
-    )
+    before, onset = onsets.full_onset(grid, np.array([[0.0, 6], [6, 6], [6, 0]]), six, trainable)
     assert (before.tolist(), onset.tolist()) == ([5.0, 0.0, 7.5], [7.5, 5.0, INF])
 
 
@@ -135,7 +133,7 @@ def test_full_onset_takes_every_sample_by_itself() -> None:
 )
 def test_fastest(mean_time: list[float], reached: list[float], expected: float) -> None:
     grid = np.array([2.5, 5.0, 7.5])
-    found = statistics.fastest(grid, np.array([mean_time]), np.array([reached]))
+    found = onsets.fastest(grid, np.array([mean_time]), np.array([reached]))
     np.testing.assert_equal(found, [expected])
 
 
@@ -155,7 +153,7 @@ def test_fastest(mean_time: list[float], reached: list[float], expected: float) 
 )
 def test_supporting_size(sizes: list[int], estimate: float, expected: int) -> None:
     grid = np.array([1.0, 5.0, 7.5, 10.0, 15.0])
-    assert statistics.supporting_size(grid, np.array(sizes), estimate) == expected
+    assert onsets.supporting_size(grid, np.array(sizes), estimate) == expected
 
 
 # Still falling
@@ -184,14 +182,14 @@ NOISE = np.random.default_rng(11).normal(size=202)
     ],
 )
 def test_still_falling(loss: np.ndarray, expected: bool) -> None:
-    assert bool(statistics.still_falling(loss)) is expected
+    assert bool(onsets.still_falling(loss)) is expected
 
 
 @pytest.mark.parametrize(("loss", "expected"), [([2.0, 1.0], True), ([1.0, 1.0, 2.0], False)])
 def test_still_falling_of_a_short_run(loss: list[float], expected: bool) -> None:
-    assert bool(statistics.still_falling(np.array(loss))) is expected
+    assert bool(onsets.still_falling(np.array(loss))) is expected
 
 
 def test_noise_about_a_level_is_rarely_falling() -> None:
     noise = np.random.default_rng(2).normal(size=(5000, 202))
-    assert statistics.still_falling(noise).mean() < 0.002
+    assert onsets.still_falling(noise).mean() < 0.002

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from chaotrain import averages, schema
+from chaotrain import schema
 from chaotrain.analysis import derive
-from chaotrain.summary import summarise
+from chaotrain.analysis.summary import summarise
+from chaotrain.statistics import averages
 from derived_data import study
 
 NAN = np.nan

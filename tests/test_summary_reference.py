@@ -9,9 +9,9 @@ import pytest
 import xarray as xr
 
 from chaotrain import schema
-from chaotrain.averages import bootstrap_interval, resample
-from chaotrain.statistics import half_crossing_interval, supporting_size
-from chaotrain.summary import summarise
+from chaotrain.analysis.summary import summarise
+from chaotrain.statistics.averages import bootstrap_interval, resample
+from chaotrain.statistics.onsets import half_crossing_interval, supporting_size
 from derived_data import study
 
 NAN = np.nan

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 import study_data
 from chaotrain import tables
 from chaotrain.analysis import derive
-from chaotrain.summary import summarise
+from chaotrain.analysis.summary import summarise
 
 # Heading of a column: its variable and decimals; an interval follows under the heading [95%].
 BY_LEARNING_RATE = (

@@ -10,11 +10,9 @@ import numpy as np
 import xarray as xr
 
 from chaotrain import schema
-from chaotrain.analysis import derive
-from chaotrain.best import Best, best_for_epochs, best_for_target
+from chaotrain.analysis import Best, best_for_epochs, best_for_target, derive, summarise
 from chaotrain.errors import UserError
 from chaotrain.store import Store
-from chaotrain.summary import summarise
 
 
 class Study:

@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from chaotrain._arrays import if_recorded
-from chaotrain.averages import Booleans, Floats
+from chaotrain.analysis.arrays import if_recorded
 from chaotrain.errors import UserError
+from chaotrain.statistics.averages import Booleans, Floats
 
 
 def check_target(target: float) -> None:

@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chaotrain._curves import FEWEST_EPOCHS, as_table, log_mean, positive_part
-from chaotrain._phases import Hinge, fit_phases, judge, level_window, line_window, quiet_levels
-from chaotrain._ramp import estimate_slope
-from chaotrain._window import best_window
+from chaotrain.growth.curves import FEWEST_EPOCHS, as_table, log_mean, positive_part
+from chaotrain.growth.phases import (
+    Hinge,
+    fit_phases,
+    judge,
+    level_window,
+    line_window,
+    quiet_levels,
+)
+from chaotrain.growth.ramp import estimate_slope
+from chaotrain.growth.window import best_window
 from chaotrain.schema import (
     BLOW_UP,
     BOUNDED,
@@ -113,8 +120,8 @@ def fit_growth(
     squares under AR(1) noise, knots and noise coefficient on a grid, variant by BIC. The slope is
     then estimated from the inner part of the ramp (without the lowest tenth of its gain and the
     highest fifth, at most 2 and 3 e-folds) under random walk plus AR(1) noise, averaged over the
-    noise parameters by their marginal likelihood (`chaotrain._ramp`). Its limits are quantiles of
-    that average; where noise accumulates they are far wider than those of least squares.
+    noise parameters by their marginal likelihood (`chaotrain.growth.ramp`). Its limits are
+    quantiles of that average; where noise accumulates they are far wider than least squares'.
 
     Method "window", the predecessor's, for comparison: ordinary least squares of the logarithm
     of the *arithmetic* mean of d on the window with the highest R² among starts 0 to 100 and

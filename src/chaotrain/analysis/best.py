@@ -9,9 +9,10 @@ import numpy as np
 import xarray as xr
 
 from chaotrain import schema
-from chaotrain._arrays import which_ran
-from chaotrain._times import censored, check_target, training_time, valid_accuracy
-from chaotrain.averages import (
+from chaotrain.analysis.arrays import which_ran
+from chaotrain.analysis.times import censored, check_target, training_time, valid_accuracy
+from chaotrain.errors import UserError
+from chaotrain.statistics.averages import (
     Booleans,
     Floats,
     bootstrap_interval,
@@ -19,8 +20,7 @@ from chaotrain.averages import (
     resample,
     weighted_mean,
 )
-from chaotrain.errors import UserError
-from chaotrain.statistics import fastest, highest, supporting_size
+from chaotrain.statistics.onsets import fastest, highest, supporting_size
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What a study says: averages over initialisations, onsets and the fastest learning rate.
 
-Thin labels around `chaotrain.averages` and `chaotrain.statistics`. What needs something that was
-not recorded is NaN, or unknown ('') for a regime.
+Thin labels around `chaotrain.statistics`. What needs something that was not recorded is NaN, or
+unknown ('') for a regime.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from chaotrain import averages, schema, statistics
-from chaotrain._arrays import if_recorded, labelled, ordered, word_array
-from chaotrain._times import censored, valid_accuracy
-from chaotrain.averages import Booleans, Floats, Integers
+from chaotrain import schema
+from chaotrain.analysis.arrays import if_recorded, labelled, ordered, word_array
+from chaotrain.analysis.times import censored, valid_accuracy
 from chaotrain.errors import UserError
+from chaotrain.statistics import averages, onsets
+from chaotrain.statistics.averages import Booleans, Floats, Integers
 
 Estimates = dict[str, NDArray[Any]]
 
@@ -35,12 +36,12 @@ def summarise(
       as censored at T, or with its τ if it reached the target before.
     - A learning rate is trainable if the median of the best test accuracies reaches the lowest
       target; without accuracies or targets, if at least half of the initialisations stay finite.
-    - The regime is `too slow` only if the median training loss is `statistics.still_falling`;
+    - The regime is `too slow` only if the median training loss is `onsets.still_falling`;
       it is '' where it needs what was not recorded, or ρ and nothing is decided.
 
     Intervals resample the initialisations (`averages.resample`, `bootstrap_interval`); they are
     NaN for fewer than three. That of η_0 joins the Wilson limits of ρ
-    (`statistics.half_crossing_interval`). That of η_1 reaches down to the tested learning rate
+    (`onsets.half_crossing_interval`). That of η_1 reaches down to the tested learning rate
     before it, 0 if there is none; resampling cannot move it past learning rates where the sample
     is unanimous. That of η*/η_1 does not contain the spacing of the grid. A limit of 0 or
     infinity is one that the grid leaves open.
@@ -152,11 +153,11 @@ def _estimates(balls: _Balls, weights: Integers) -> Estimates:
     rho = averages.weighted_mean(balls.exponential, weights)
     score = averages.weighted_median(balls.score, weights)
     trainable = score >= balls.needed
-    before, eta_1 = statistics.full_onset(grid, exponential, decided, trainable)
+    before, eta_1 = onsets.full_onset(grid, exponential, decided, trainable)
     times, reached = _means(balls.capped, weights), _means(balls.reached, weights)
     eta_fastest = np.empty((times.shape[0], times.shape[2]))
     for k in range(times.shape[2]):
-        eta_fastest[:, k] = statistics.fastest(grid, times[..., k], reached[..., k])
+        eta_fastest[:, k] = onsets.fastest(grid, times[..., k], reached[..., k])
     samples = zip(rho, decided, strict=True)
     return {
         "nmle": averages.weighted_mean(balls.exponent, weights),
@@ -165,7 +166,7 @@ def _estimates(balls: _Balls, weights: Integers) -> Estimates:
         "best_accuracy": score if balls.has_accuracy else np.full(score.shape, np.nan),
         "mean_training_time": times,
         "reached": reached,
-        "eta_0": np.array([statistics.half_crossing(grid, *sample) for sample in samples]),
+        "eta_0": np.array([onsets.half_crossing(grid, *sample) for sample in samples]),
         "eta_1": eta_1,
         "eta_before": before,
         "eta_fastest": eta_fastest,
@@ -189,20 +190,20 @@ def _limits(balls: _Balls, point: Estimates, replicates: Estimates) -> Estimates
     exponential = (balls.exponential == 1).sum(axis=1)
 
     def decided_at(name: str) -> int:
-        return statistics.supporting_size(grid, decided, float(point[name]))
+        return onsets.supporting_size(grid, decided, float(point[name]))
 
     size_0, size_1 = decided_at("eta_0"), decided_at("eta_1")
     if point["eta_before"] > 0:  # the interval of η_1 has two ends
         size_1 = min(size_1, decided_at("eta_before"))
     size_fastest = np.array(
-        [statistics.supporting_size(grid, ran, eta) for eta in point["eta_fastest"]]
+        [onsets.supporting_size(grid, ran, eta) for eta in point["eta_fastest"]]
     )
     interval = averages.bootstrap_interval
     limits: dict[str, tuple[Any, Any]] = {
         "nmle": interval(replicates["nmle"], decided),
         "rho": averages.wilson_interval(exponential, decided),
         "mean_training_time": interval(replicates["mean_training_time"], ran[:, None]),
-        "eta_0": statistics.half_crossing_interval(
+        "eta_0": onsets.half_crossing_interval(
             grid, exponential, decided, replicates["eta_0"], size_0
         ),
         "eta_1": (
@@ -232,7 +233,7 @@ def _regimes(dataset: xr.Dataset, balls: _Balls, point: Estimates) -> NDArray[An
         elif not trainable and ran.any() and loss is not None:
             # A run that blew up counts with an infinite loss in the median.
             curves = np.where(np.isfinite(loss[rate, ran]), loss[rate, ran], np.inf)
-            falling = statistics.still_falling(np.median(curves, axis=0))
+            falling = onsets.still_falling(np.median(curves, axis=0))
             regime[rate] = schema.TOO_SLOW if falling else schema.NO_LEARNING
     return regime
 

@@ -15,11 +15,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from chaotrain import schema
-from chaotrain._arrays import if_recorded, labelled, ordered, which_ran, word_array
-from chaotrain._times import check_target, training_time, valid_accuracy
-from chaotrain.averages import Booleans, Floats
+from chaotrain.analysis.arrays import if_recorded, labelled, ordered, which_ran, word_array
+from chaotrain.analysis.times import check_target, training_time, valid_accuracy
 from chaotrain.errors import UserError
 from chaotrain.growth import fit_growth
+from chaotrain.statistics.averages import Booleans, Floats
 
 _GROWTH = {  # derived variable: field of the growth fit
     "exponent": "rate",

@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from chaotrain import schema
-from chaotrain.averages import Booleans, Floats
+from chaotrain.statistics.averages import Booleans, Floats
 
 _BALL_VARIABLES = schema.RECORDED | schema.DERIVED
 

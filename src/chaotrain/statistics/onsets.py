@@ -1,8 +1,8 @@
 """Statistics of chaos on a grid of learning rates: its onsets, and where training is fastest.
 
 Pure functions over arrays, with R learning rates (ascending), S bootstrap samples (see
-`chaotrain.averages`) and E = T + 1 epochs. A limit of 0 or infinity is one that the grid leaves
-open.
+`chaotrain.statistics.averages`) and E = T + 1 epochs. A limit of 0 or infinity is one that the
+grid leaves open.
 """
 
 from __future__ import annotations
@@ -10,7 +10,13 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from chaotrain.averages import Booleans, Floats, Integers, bootstrap_interval, wilson_interval
+from chaotrain.statistics.averages import (
+    Booleans,
+    Floats,
+    Integers,
+    bootstrap_interval,
+    wilson_interval,
+)
 
 # A fall of the loss, relative to the loss, that rounding alone could make.
 ROUNDING = 1e-12

@@ -1,0 +1,7 @@
+"""From what a study recorded to what it says: labels around the estimators and the statistics."""
+
+from chaotrain.analysis.best import Best, best_for_epochs, best_for_target
+from chaotrain.analysis.derived import derive
+from chaotrain.analysis.summary import summarise
+
+__all__ = ["Best", "best_for_epochs", "best_for_target", "derive", "summarise"]
