@@ -113,6 +113,7 @@ FLAT, FALLING = np.ones(101), 3.0 - 1e-4 * EPOCH
         ("ccc", 0.5, FALLING, "too slow"),
         ("eee", 0.5, FALLING, "too slow"),
         ("eee", 0.5, FLAT, "no learning"),
+        ("eee", 0.5, np.where(EPOCH == 0, 1.0, FALLING), "no learning"),  # above its start
         ("xxx", 0.5, np.where(EPOCH < 50, 3.0, np.inf), "no learning"),
         ("eee", [[0.95, 0.95, 0.5]], FLAT, "exploration-exploitation"),  # by the median
         ("eee", [[0.95, 0.5, 0.5]], FLAT, "no learning"),

@@ -36,7 +36,8 @@ def summarise(
       as censored at T, or with its τ if it reached the target before.
     - A learning rate is trainable if the median of the best test accuracies reaches the lowest
       target; without accuracies or targets, if at least half of the initialisations stay finite.
-    - The regime is `too slow` only if the median training loss is `onsets.still_falling`;
+    - The regime is `too slow` only if the median training loss is `onsets.still_falling`, and
+      below where it began (far beyond the onset it falls back slowly from a first burst);
       it is '' where it needs what was not recorded, or ρ and nothing is decided.
 
     Intervals resample the initialisations (`averages.resample`, `bootstrap_interval`); they are
@@ -233,8 +234,9 @@ def _regimes(dataset: xr.Dataset, balls: _Balls, point: Estimates) -> NDArray[An
         elif not trainable and ran.any() and loss is not None:
             # A run that blew up counts with an infinite loss in the median.
             curves = np.where(np.isfinite(loss[rate, ran]), loss[rate, ran], np.inf)
-            falling = onsets.still_falling(np.median(curves, axis=0))
-            regime[rate] = schema.TOO_SLOW if falling else schema.NO_LEARNING
+            median = np.median(curves, axis=0)
+            slow = onsets.still_falling(median) and median[-1] < median[0]
+            regime[rate] = schema.TOO_SLOW if slow else schema.NO_LEARNING
     return regime
 
 
