@@ -549,6 +549,7 @@ def test_writing_names_the_place_and_the_remedy(tmp_path: Path) -> None:
 
 
 def test_the_experiment_is_recorded_resolved(study: ct.Study) -> None:
-    grid = validated(CustomExperiment, {**tiny.GRID, "system": "Descent"})
+    system = "descent on a quadratic, curvatures (1.0, 3.0), start (1.0, 1.0)"
+    grid = validated(CustomExperiment, {**tiny.GRID, "system": system})
     assert study.grid == grid
     assert "epsilon = 1e-08" in (study.path / "experiment.toml").read_text()

@@ -228,7 +228,7 @@ def _free_box(axes: Axes, epochs: Floats, means: Floats) -> tuple[float, float, 
             return (float(left), float(bottom), width, height)
     left, share = 1 - width - margin, height + room[1] + room[3]
     beside = up[across > left - room[0]]
-    raised = (float(np.nanmax(up)) - share) / (1 - share)
+    raised = float(np.nanmax(up)) / (1 - share) - 1
     lowered = (share - float(np.nanmin(beside))) / (1 - share)
     if raised < lowered:
         axes.set_ylim(np.exp(low), np.exp(high + raised * (high - low)))
