@@ -142,6 +142,19 @@ def test_another_layout_differs_only_by_rounding(mnist: ct.Task) -> None:
     np.testing.assert_allclose(side_by_side["distance"], one_by_one["distance"], rtol=1e-5)
 
 
+def test_exponents_agree_between_layouts_within_their_intervals(mnist: ct.Task) -> None:
+    system = ct.TrainingMap(ct.networks.mlp([784, 64, 10]), mnist.first(500, 50))
+    etas = [7.5, 10.0, 12.5]
+    fits = [
+        [ct.fit_growth(d) for d in evolve(system, etas, 100, replicas=2, block=block)["distance"]]
+        for block in (9, 2)
+    ]
+    for one, other in zip(*fits, strict=True):
+        assert one.verdict == other.verdict == "exponential"
+        assert one.low <= other.rate <= one.high
+        assert other.low <= one.rate <= other.high
+
+
 PROGRAM = """
 import hashlib, sys
 import jax, jax.numpy as jnp
