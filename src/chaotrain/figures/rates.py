@@ -32,7 +32,9 @@ def exponents(dataset: xr.Dataset, summary: xr.Dataset, axes: Axes | None = None
         The axes, whose `figure` can be saved.
 
     Example:
-        >>> exponents(study.dataset, study.summary)  # doctest: +SKIP
+        >>> axes = exponents(study.dataset, study.summary)
+        >>> axes.get_title(loc="left")
+        'Mean local Lyapunov exponent against the learning rate'
     """
     axes = style.new_axes() if axes is None else axes
     rates = selection.rates_of(summary)
@@ -94,7 +96,9 @@ def transition(dataset: xr.Dataset, summary: xr.Dataset, axes: Axes | None = Non
         The left axes; the right ones are `axes.figure.axes[-1]`.
 
     Example:
-        >>> transition(study.dataset, study.summary)  # doctest: +SKIP
+        >>> axes = transition(study.dataset, study.summary)
+        >>> axes.get_ylabel()
+        'exponential share ρ (diamonds)'
     """
     axes = style.new_axes() if axes is None else axes
     rates = selection.rates_of(summary)
@@ -141,7 +145,9 @@ def training_times(dataset: xr.Dataset, summary: xr.Dataset, axes: Axes | None =
         The axes, whose `figure` can be saved.
 
     Example:
-        >>> training_times(study.dataset, study.summary)  # doctest: +SKIP
+        >>> axes = training_times(study.dataset, study.summary)
+        >>> axes.get_ylabel()
+        'mean epochs to the target ⟨τ⟩'
     """
     axes = style.new_axes() if axes is None else axes
     rates = selection.rates_of(summary)

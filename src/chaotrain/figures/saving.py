@@ -44,7 +44,9 @@ def save_all(dataset: xr.Dataset, summary: xr.Dataset, folder: str | Path) -> li
         The files written, in the order of the figures.
 
     Example:
-        >>> save_all(study.dataset, study.summary, "study/figures")  # doctest: +SKIP
+        >>> paths = save_all(study.dataset, study.summary, folder)
+        >>> paths[0].name, len(paths)
+        ('figure-1.pdf', 12)
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

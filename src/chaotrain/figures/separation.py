@@ -42,7 +42,9 @@ def ball(
         The axes, whose `figure` can be saved.
 
     Example:
-        >>> ball(study.dataset, study.summary, learning_rate=7.5)  # doctest: +SKIP
+        >>> axes = ball(study.dataset, study.summary, learning_rate=7.5)
+        >>> axes.get_title(loc="left")
+        'One ball at η = 7.5: exponential separation'
     """
     axes = style.new_axes() if axes is None else axes
     rate = selection.tested(dataset, learning_rate, selection.chaotic_rate(dataset, summary))
@@ -98,7 +100,9 @@ def balls(
         The axes; the inset is the first of its `child_axes`.
 
     Example:
-        >>> balls(study.dataset, study.summary)  # doctest: +SKIP
+        >>> axes = balls(study.dataset, study.summary)
+        >>> len(axes.child_axes)  # the inset
+        1
     """
     axes = style.new_axes() if axes is None else axes
     rate = selection.tested(dataset, learning_rate, selection.chaotic_rate(dataset, summary))

@@ -36,7 +36,9 @@ def loss_trajectories(
         The axes, whose `figure` can be saved.
 
     Example:
-        >>> loss_trajectories(study.dataset, study.summary)  # doctest: +SKIP
+        >>> axes = loss_trajectories(study.dataset, study.summary)
+        >>> axes.get_xlabel(), axes.get_ylabel()
+        ('epoch', 'training loss')
     """
     axes = style.new_axes() if axes is None else axes
     chosen = list(learning_rates or selection.telling_rates(dataset, summary))
