@@ -19,7 +19,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from chaotrain import figures, schema
-from chaotrain.figures import layout, overlays, saving, scales, selection, style
+from chaotrain.figures import layout, overlays, saving, scales, selection, separation, style
 from study_data import (
     PAPER_RATES,
     QUICK_RATES,
@@ -377,6 +377,14 @@ def test_bounded_ball_has_no_fitted_line() -> None:
     axes = figures.ball(*no_chaos())
     assert "bounded growth" in axes.get_title(loc="left")
     assert "fitted slope" not in [line.get_label() for line in axes.lines]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_histogram_leaves_out_no_exponent(seed: int) -> None:
+    exponents = np.random.default_rng(seed).uniform(0.2, 0.8, size=4)
+    axes = style.new_axes()
+    separation._exponent_counts(axes, exponents, float(exponents.mean()), np.nan)
+    assert sum(patch.get_height() for patch in axes.patches) == 4  # type: ignore[attr-defined]
 
 
 def test_balls_shows_each_mean_and_counts_each_exponent() -> None:

@@ -244,7 +244,8 @@ def _free_box(axes: Axes, epochs: Floats, means: Floats) -> tuple[float, float, 
 def _exponent_counts(inset: Axes, exponents: Floats, mean: float, deviation: float) -> None:
     """Draw the histogram of Λ(Ω), its mean and ±1 standard deviation."""
     spread = float(np.ptp(exponents))
-    half = max(spread / 2, 0.03 * float(np.abs(exponents).max())) or 0.01
+    # A little wider than the data, since rounding must not put its ends outside.
+    half = max(0.501 * spread, 0.03 * float(np.abs(exponents).max())) or 0.01
     centre = float(exponents.min() + spread / 2)
     bins = int(np.clip(np.ceil(1.5 * np.sqrt(exponents.size)), 3, 20))
     inset.hist(
