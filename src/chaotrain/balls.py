@@ -156,8 +156,7 @@ def labelled(recorded: ensembles.Recorded) -> xr.Dataset:
     """A ball's arrays as a data set over `replica` and `epoch`."""
     variables = {}
     for name, array in recorded.items():
-        dims = (schema.REPLICA, schema.EPOCH)[-array.ndim :]
-        known = schema.RECORDED.get(name)
-        variables[name] = xr.Variable(dims, array, known.attrs if known else {})
+        dims, attributes = schema.recorded(name, array.ndim)
+        variables[name] = xr.Variable(dims, array, attributes)
     epochs = recorded["distance"].shape[-1]
     return xr.Dataset(variables, coords={schema.EPOCH: np.arange(epochs)})

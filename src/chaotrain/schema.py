@@ -71,6 +71,18 @@ RECORDED = {
     "displacement": Variable((*_BALL, EPOCH), "Euclidean distance from the initial weights"),
 }
 
+
+def recorded(name: str, axes: int) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Dimensions and attributes of what a map records of one ball, known to the schema or not.
+
+    Example:
+        >>> recorded("energy", axes=1), recorded("distance", axes=2)[0]
+        ((('epoch',), {}), ('replica', 'epoch'))
+    """
+    known = RECORDED.get(name)
+    return (REPLICA, EPOCH)[-axes:], known.attrs if known else {}
+
+
 DERIVED = {
     "exponent": Variable(_BALL, "local network Lyapunov exponent", "1/epoch"),
     "exponent_low": Variable(_BALL, "its lower 95% limit", "1/epoch"),

@@ -59,10 +59,9 @@ class Study:
             raise UserError(f"{self.path} has no finished tile yet: run it again to resume")
         variables = {}
         for name in sorted(arrays):
-            more = (schema.REPLICA, schema.EPOCH)[4 - arrays[name].ndim :]
-            known = schema.RECORDED.get(name)
+            more, attributes = schema.recorded(name, arrays[name].ndim - len(shape))
             dims = (schema.LEARNING_RATE, schema.INIT, *more)
-            variables[name] = xr.Variable(dims, arrays[name], known.attrs if known else {})
+            variables[name] = xr.Variable(dims, arrays[name], attributes)
         points: dict[str, Any] = {
             schema.LEARNING_RATE: grid.learning_rates,
             schema.INIT: np.arange(shape[1]),
