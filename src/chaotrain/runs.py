@@ -261,10 +261,10 @@ def _compute(
 ) -> ensembles.Recorded:
     """What one tile holds."""
     rates = jnp.array([grid.learning_rates[rate] for rate, _ in balls])
-    states = ensembles.stack(
-        [
-            ensembles.ball(system, jax.random.fold_in(base, init), grid.replicas, grid.epsilon)
-            for _, init in balls
-        ]
-    )
+    # A ball starts the same at every learning rate.
+    start = {
+        init: ensembles.ball(system, jax.random.fold_in(base, init), grid.replicas, grid.epsilon)
+        for init in sorted({init for _, init in balls})
+    }
+    states = ensembles.stack([start[init] for _, init in balls])
     return ensembles.evolve(system, states, rates, grid.epochs, plan, progress=tick)

@@ -24,7 +24,6 @@ DECIDED = (EXPONENTIAL, BOUNDED, SUBEXPONENTIAL, CONTRACTING)
 # Status of a ball: whether it ran, and stayed finite.
 FINITE = "finite"
 ABSENT = "absent"
-STATUSES = (FINITE, BLOW_UP, ABSENT)
 
 # Regime of a learning rate.
 EXPLOITATION = "exploitation"
