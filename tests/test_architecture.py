@@ -16,12 +16,13 @@ ROOT = Path(chaotrain.__file__).parent
 LAYERS = """
 errors schema
 signals overrides explaining files maps distances
-layout networks tasks
+fields
+layout networks tasks optimizers
 training ensembles
 growth statistics
 analysis
 experiment
-balls provenance
+balls provenance systems
 store
 study exports
 runs

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import jax
@@ -10,7 +11,7 @@ import pytest
 
 import baseline
 import chaotrain as ct
-from chaotrain import maps, training
+from chaotrain import maps
 
 Blobs = Callable[..., ct.Task]
 
@@ -18,11 +19,11 @@ Blobs = Callable[..., ct.Task]
 @pytest.mark.parametrize("hidden", [[], [4], [6, 5]])
 @pytest.mark.parametrize("samples", [1, 60, 61])
 def test_step_and_observables_agree_with_numpy(
-    blobs: Blobs, hidden: list[int], samples: int, monkeypatch: pytest.MonkeyPatch
+    blobs: Blobs, hidden: list[int], samples: int
 ) -> None:
-    monkeypatch.setattr(training, "CHUNK", 13)
     task = blobs(samples=samples)
-    system = ct.TrainingMap(ct.networks.mlp([5, *hidden, task.outputs]), task)
+    network = dataclasses.replace(ct.networks.mlp([5, *hidden, task.outputs]), chunk=13)
+    system = ct.TrainingMap(network, task)
     state = system.init(0)
     trained = list(
         baseline.train(baseline.as_numpy(state.parameters), task.inputs, task.targets, 0.8, 5)
@@ -129,7 +130,9 @@ def test_memory_estimate_bounds_what_the_compiler_takes(mnist: ct.Task) -> None:
 
 
 def test_unknown_dtype_is_refused(blobs: Blobs) -> None:
-    with pytest.raises(ct.UserError, match=r"dtype = 'float16'.*float64 or float32"):
+    with pytest.raises(
+        ct.UserError, match=r"dtype = 'float16' is unknown: choose float64 or float32"
+    ):
         ct.TrainingMap(ct.networks.mlp([5, 3]), blobs(), dtype="float16")
 
 

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chaotrain import distances, figures, maps, networks, tasks
+    from chaotrain import distances, figures, maps, networks, optimizers, tasks
     from chaotrain.balls import divergence
     from chaotrain.errors import ProvenanceWarning, UserError
     from chaotrain.growth import Growth, fit_growth
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chaotrain.runs import sweep
     from chaotrain.study import Study
     from chaotrain.tasks import Task
-    from chaotrain.training import TrainingMap
+    from chaotrain.training import Penalty, TrainingMap
 
 __version__ = "0.1.0"
 
@@ -26,6 +26,7 @@ __all__ = [
     "Growth",
     "Map",
     "Network",
+    "Penalty",
     "ProvenanceWarning",
     "Study",
     "Task",
@@ -37,6 +38,7 @@ __all__ = [
     "fit_growth",
     "maps",
     "networks",
+    "optimizers",
     "sweep",
     "tasks",
 ]
@@ -46,6 +48,7 @@ _HOMES = {
     "Growth": "growth",
     "Map": "maps",
     "Network": "networks",
+    "Penalty": "training",
     "Study": "study",
     "Task": "tasks",
     "TrainingMap": "training",

@@ -12,8 +12,9 @@ import xarray as xr
 from chaotrain import ensembles, layout, maps, schema
 from chaotrain.distances import DISTANCES
 from chaotrain.errors import UserError
-from chaotrain.experiment import Count, Memory, Model, Positive, Steps, Width, plain, validated
+from chaotrain.experiment import plain, validated
 from chaotrain.explaining import short
+from chaotrain.fields import Count, Memory, Model, Positive, Steps, Width
 from chaotrain.maps import Key, Map, State, in_float64
 
 # Fewer rounding units than this beside a typical weight, and a perturbation is mostly rounding.
@@ -108,13 +109,16 @@ def check_map(system: Map) -> None:
     """Check that something can be evolved.
 
     Raises:
-        UserError: If it is no `Map`.
+        UserError: If it is no `Map`, or finds itself unfit.
     """
     if not isinstance(system, Map):
         raise UserError(
             f"system = {short(system)}: give a map with init, step and observe, "
             "like chaotrain.TrainingMap(network, task)"
         )
+    probe = getattr(system, "probe", None)
+    if probe is not None:
+        probe()
 
 
 def check_epsilon(system: Map, state: State, epsilon: float) -> None:

@@ -45,7 +45,7 @@ def perturb(system: Map, state: State, key: Array, epsilon: float) -> State:
     def moved(leaf: Array, change: Array) -> Array:
         return leaf if change.dtype == jax.dtypes.float0 else leaf + change
 
-    return jax.tree.map(moved, state, delta)
+    return maps.replica(system, jax.tree.map(moved, state, delta), key)
 
 
 def ball(system: Map, key: Array, replicas: int, epsilon: float) -> State:

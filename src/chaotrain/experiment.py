@@ -9,29 +9,28 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from chaotrain import overrides as written
 from chaotrain.errors import UserError
 from chaotrain.explaining import explain, near, short
+from chaotrain.fields import (
+    Count,
+    Memory,
+    Model,
+    NetworkFields,
+    OptimizerFields,
+    Positive,
+    Share,
+    Steps,
+    Width,
+)
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, le=10**6)]
-Steps = Annotated[int, Field(ge=2, le=10**6)]
-Width = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Memory = Annotated[float, Field(gt=0, le=10**6, allow_inf_nan=False)]
-Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-Fields = TypeVar("Fields", bound="Model")
+Fields = TypeVar("Fields", bound=Model)
 
 # A study is read whole, so more distances than these (8 GB) would not fit most machines.
 MOST_DISTANCES = 10**9
 MOST_BALLS = 10**6
-
-
-class Model(BaseModel):
-    """Strict, immutable, and closed to unknown fields."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Grid(Model):
@@ -55,7 +54,7 @@ class Grid(Model):
     epochs: Steps = 201
     epsilon: Width = 1e-8
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    targets: list[Share] = Field(default=[0.9], min_length=1)
+    targets: list[Share] = Field(default=[0.9])
     target: Share | None = None
     memory: Memory = 2.0
 
@@ -80,9 +79,10 @@ class Grid(Model):
             order = sorted(range(len(rates)), key=rates.__getitem__)
             object.__setattr__(self, "inits", [inits[i] for i in order])
         object.__setattr__(self, "learning_rates", sorted(rates))
-        object.__setattr__(self, "targets", sorted(self.targets))
+        targets = self.targets or ([] if self.target is None else [self.target])
+        object.__setattr__(self, "targets", sorted(targets))
         if self.target is None:
-            object.__setattr__(self, "target", self.targets[-1])
+            object.__setattr__(self, "target", self.targets[-1] if self.targets else None)
         elif self.target not in self.targets:
             raise ValueError(
                 f"target = {self.target}: choose one of targets = {short(self.targets)}"
@@ -118,32 +118,46 @@ class Grid(Model):
         return tomli_w.dumps(self.model_dump(exclude_none=True))
 
 
-class NetworkFields(Model):
-    """A multilayer perceptron; its inputs and outputs are the task's."""
-
-    hidden: list[Count] = [64]
-    activation: str = "tanh"
-    init: str = "normal"
-
-
 class Experiment(Grid):
     """A named task and network on a grid: what an experiment file holds.
 
     Attributes:
-        task: The name of the task.
+        task: The name of a task, a file ending in .npz or .csv, or "package.module:function".
         train_size: How many training samples, the first ones; by default all.
         test_size: How many test samples, the first ones; by default all.
+        loss: One of `tasks.LOSSES`; by default the task's.
         network: The network.
         optimizer: The optimiser.
+        batch_size: Samples of a mini-batch; by default the full batch.
+        noise: Whether replicas see "common" batches and dropout masks, or each its "own".
+        l1: Strength α of the penalty α Σ|w| on the weights.
+        l2: Strength α of the penalty α/2 Σw² on the weights.
+        weight_decay: Strength α of decoupled decay, w → w - η α w.
+        measured: Distances are over all "parameters", or the whole "state" with the buffers.
         dtype: The floating-point type.
+        targets: Test scores whose training time is measured; by default the task's.
     """
 
     task: str
     train_size: Count | None = None
     test_size: Count | None = None
+    loss: str | None = None
     network: NetworkFields = NetworkFields()
-    optimizer: Literal["sgd"] = "sgd"
+    optimizer: OptimizerFields = OptimizerFields()
+    batch_size: Count | None = None
+    noise: Literal["common", "own"] = "common"
+    l1: Width = 0.0
+    l2: Width = 0.0
+    weight_decay: Width = 0.0
+    measured: Literal["parameters", "state"] = "parameters"
     dtype: Literal["float64", "float32"] = "float64"
+    targets: list[Share] = Field(default=[])
+
+    def with_targets(self, target: float) -> Experiment:
+        """The experiment with the task's target where it has none of its own."""
+        if self.targets:
+            return self
+        return self.model_copy(update={"targets": [target], "target": target})
 
 
 class CustomExperiment(Grid):

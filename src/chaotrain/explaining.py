@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+from chaotrain.errors import UserError
 
 REMEDIES = {
     "int_type": "give a whole number",
@@ -66,6 +69,16 @@ def short(value: Any) -> str:
     except (ValueError, RecursionError):  # an integer of thousands of digits, a deep nesting
         text = f"a huge {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def check_strength(field: str, value: float) -> None:
+    """Check that a strength is a number from 0 on.
+
+    Raises:
+        UserError: If it is negative or not finite.
+    """
+    if not (value >= 0 and math.isfinite(value)):
+        raise UserError(f"{field} = {value}: give a finite number, 0 or more")
 
 
 def _most_precise(errors: list[ErrorDetails]) -> ErrorDetails:

@@ -1,7 +1,7 @@
 """The `Map` protocol, and maps whose exponents are known in closed form.
 
 A map has `init(key) -> state`, `step(state, eta) -> state` and `observe(state) -> dict of
-scalars`. A state is any pytree of arrays. Four more methods are optional:
+scalars`. A state is any pytree of arrays. More methods are optional:
 
 - `coordinates(state)`: the part whose distance is measured; by default every floating leaf.
 - `perturbed(state)`: the part that a perturbation moves; by default the coordinates. Both only
@@ -9,6 +9,9 @@ scalars`. A state is any pytree of arrays. Four more methods are optional:
 - `advance(state, eta) -> (state, revealed)` with `inspect(state) -> dict`: a step together with
   those observables of the state it leaves that it computes anyway (a training loss), and the
   remaining ones. Together they are `observe`.
+- `replica(state, key) -> state`: what else tells a replica from its reference, like noise of its
+  own; by default nothing.
+- `probe()`: raises `UserError` if a step cannot be replayed; asked before a run.
 - `cost() -> Cost`: what one step of one member takes; it sizes the blocks of an ensemble.
 
 A map that holds arrays (data) should be a registered pytree, so that they are passed into
@@ -83,6 +86,12 @@ def perturbed(system: Map, state: State) -> State:
     """The part of a state that a perturbation moves."""
     select = getattr(system, "perturbed", None)
     return coordinates(system, state) if select is None else select(state)
+
+
+def replica(system: Map, state: State, key: Array) -> State:
+    """A perturbed state as a replica has it."""
+    finish = getattr(system, "replica", None)
+    return state if finish is None else finish(state, key)
 
 
 def advance(system: Map, state: State, eta: Array) -> tuple[State, Observables]:

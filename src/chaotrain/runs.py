@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import Array
 
-from chaotrain import ensembles, layout, maps, networks, provenance, signals, tasks
+from chaotrain import ensembles, layout, maps, provenance, signals
 from chaotrain.balls import check_epsilon, check_map
 from chaotrain.errors import Interrupted, ProvenanceWarning, UserError
 from chaotrain.experiment import CustomExperiment, Experiment, Grid, plain, validated
@@ -24,7 +23,7 @@ from chaotrain.maps import Map, in_float64
 from chaotrain.provenance import Record, Run
 from chaotrain.store import Balls, Store
 from chaotrain.study import Study
-from chaotrain.training import TrainingMap
+from chaotrain.systems import system_of
 
 
 class Tick(NamedTuple):
@@ -49,7 +48,7 @@ def sweep(
     epochs: int = 201,
     epsilon: float = 1e-8,
     seed: int = 0,
-    targets: Sequence[float] = (0.9,),
+    targets: Sequence[float] | None = None,
     target: float | None = None,
     memory: float = 2.0,
     progress: Progress | None = None,
@@ -70,7 +69,7 @@ def sweep(
         epochs: Steps T.
         epsilon: Half-width of the perturbation.
         seed: From 0 to 2³² - 1.
-        targets: Test accuracies whose training time is measured.
+        targets: Test scores whose training time is measured; by default the task's.
         target: The main one; by default the largest.
         memory: What a block of members may need while it steps, in GiB.
         progress: Called with a `Tick` after every compiled call and every tile.
@@ -102,7 +101,7 @@ def sweep(
         "epochs": epochs,
         "epsilon": epsilon,
         "seed": seed,
-        "targets": targets,
+        "targets": (getattr(system, "target", 0.9),) if targets is None else targets,
         "target": target,
         "memory": memory,
         "system": getattr(system, "description", type(system).__qualname__),
@@ -111,7 +110,12 @@ def sweep(
     return _fill(system, grid, out, progress)
 
 
-def run(settings: Experiment, out: str | Path, progress: Progress | None = None) -> Study:
+def run(
+    settings: Experiment,
+    out: str | Path,
+    progress: Progress | None = None,
+    data_dir: str | Path | None = None,
+) -> Study:
     """Run an experiment into a study directory, or go on with one that was stopped there.
 
     Raises:
@@ -121,22 +125,10 @@ def run(settings: Experiment, out: str | Path, progress: Progress | None = None)
     Warns:
         ProvenanceWarning: As `sweep`.
     """
-    Store(out).check(settings)
-    return _fill(system_of(settings), settings, out, progress)
-
-
-def system_of(settings: Experiment) -> TrainingMap:
-    """The training map that an experiment describes.
-
-    Raises:
-        UserError: On an unknown name, or a size above the data's.
-    """
-    fields = settings.network
-    names = (fields.activation, fields.init)
-    networks.mlp([1, 1], *names)  # before the data is read
-    task = tasks.load(settings.task, settings.train_size, settings.test_size)
-    network = networks.mlp([int(task.inputs[0].size), *fields.hidden, task.outputs], *names)
-    return TrainingMap(network, task, getattr(optax, settings.optimizer), settings.dtype)
+    if settings.targets:
+        Store(out).check(settings)  # before the data is read
+    system = system_of(settings, data_dir)
+    return _fill(system, settings.with_targets(system.target), out, progress)
 
 
 @in_float64

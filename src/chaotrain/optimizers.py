@@ -1,0 +1,182 @@
+"""Optimisers by name: every one of optax, with its options and a schedule relative to η."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from chaotrain.errors import UserError
+from chaotrain.explaining import check_strength, near, short
+
+Optimizer = Callable[[Any], optax.GradientTransformation]
+
+# Names that optax does not have: descent with heavy-ball momentum, and with Nesterov's.
+MOMENTUM: dict[str, dict[str, Any]] = {
+    "momentum": {"momentum": 0.9},
+    "nesterov": {"momentum": 0.9, "nesterov": True},
+}
+# Schedules by name: the function in optax, and the arguments that make it a factor of η.
+SCHEDULES: dict[str, tuple[str, dict[str, float]]] = {
+    "cosine": ("cosine_decay_schedule", {"init_value": 1.0}),
+    "exponential": ("exponential_decay", {"init_value": 1.0}),
+    "linear": ("linear_schedule", {"init_value": 1.0}),
+    "polynomial": ("polynomial_schedule", {"init_value": 1.0}),
+    "one-cycle": ("cosine_onecycle_schedule", {"peak_value": 1.0}),
+    "warmup": ("warmup_constant_schedule", {"init_value": 0.0, "peak_value": 1.0}),
+    "warmup-cosine": ("warmup_cosine_decay_schedule", {"init_value": 0.0, "peak_value": 1.0}),
+}
+Options = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Named:
+    """An optimiser by name, called with a learning rate; equal if all its fields are."""
+
+    name: str
+    options: Options = ()
+    schedule: tuple[str, Options] | None = None
+    weight_decay: float = 0.0
+
+    @property
+    def __name__(self) -> str:
+        """The name with whatever is set, as a study's description has it."""
+        more = [f"{key}={value}" for key, value in self.options]
+        if self.schedule is not None:
+            name, options = self.schedule
+            more.append(f"schedule={name}({', '.join(f'{k}={v}' for k, v in options)})")
+        if self.weight_decay:
+            more.append(f"weight_decay={self.weight_decay}")
+        return f"{self.name}({', '.join(more)})" if more else self.name
+
+    def __call__(self, eta: Any) -> optax.GradientTransformation:
+        """The optimiser at the learning rate η."""
+        given = {**MOMENTUM.get(self.name, {}), **dict(self.options)}
+        rate: Any = eta
+        if self.schedule is not None:
+            factor = _factor(*self.schedule)
+
+            def rate(count: Any) -> Any:
+                return eta * factor(count)
+
+        rule = _known()[self.name](rate, **given)
+        if not self.weight_decay:
+            return rule
+        alpha = self.weight_decay
+
+        def decay(count: Any) -> Any:
+            return -alpha * (rate(count) if callable(rate) else rate)
+
+        return optax.chain(rule, optax.add_decayed_weights(decay, mask=_is_weight))
+
+
+def named(
+    name: str,
+    options: Mapping[str, Any] | None = None,
+    schedule: Mapping[str, Any] | None = None,
+    weight_decay: float = 0.0,
+) -> Named:
+    """An optimiser of optax by its name there, or "momentum" or "nesterov".
+
+    Args:
+        name: Any function of optax whose first argument is the learning rate, like "adam".
+        options: Its other arguments, by their names in optax.
+        schedule: {"name": one of `SCHEDULES`, ...arguments of the function in optax}; the
+            learning rate of step n is η times its value there. A step is one update: an epoch
+            has one without mini-batches, and as many as it has batches with them.
+        weight_decay: Strength α of decoupled weight decay, w → w - η_n α w in every step, on the
+            weights (parameters with two axes or more); Loshchilov and Hutter, arXiv 1711.05101.
+
+    Returns:
+        A function of the learning rate, as `TrainingMap` takes it.
+
+    Raises:
+        UserError: On an unknown name or option, a value that optax refuses, or an optimiser that
+            needs more than the gradient.
+
+    Example:
+        >>> import chaotrain as ct
+        >>> ct.optimizers.named("adam", {"b1": 0.8}).__name__
+        'adam(b1=0.8)'
+    """
+    check_strength("weight_decay", weight_decay)
+    known = _known()
+    if name not in known:
+        raise UserError(f"optimizer = {short(name)} is unknown{near(name, known, 'choose one of')}")
+    allowed = list(inspect.signature(known[name]).parameters)[1:]
+    options = dict(options or {})
+    _check_names("optimizer.options", options, allowed)
+    plan = None
+    if schedule is not None:
+        rest = dict(schedule)
+        title = rest.pop("name", None)
+        if title not in SCHEDULES:
+            raise UserError(
+                f"optimizer.schedule.name = {short(title)} is unknown"
+                f"{near(str(title), SCHEDULES, 'choose one of')}"
+            )
+        function, fixed = SCHEDULES[title]
+        arguments = inspect.signature(getattr(optax, function)).parameters
+        _check_names("optimizer.schedule", rest, [a for a in arguments if a not in fixed])
+        plan = (title, tuple(sorted(rest.items())))
+    found = Named(name, tuple(sorted(options.items())), plan, weight_decay)
+    _try(found)
+    return found
+
+
+@cache
+def _known() -> dict[str, Callable[..., optax.GradientTransformation]]:
+    """Every optimiser of optax: a public function whose first argument is the learning rate."""
+    found: dict[str, Callable[..., optax.GradientTransformation]] = {}
+    for name, function in vars(optax).items():
+        if not inspect.isfunction(function) or name.startswith(("_", "scale_by_")):
+            continue
+        if next(iter(inspect.signature(function).parameters), None) == "learning_rate":
+            found[name] = function
+    return {**found, **dict.fromkeys(MOMENTUM, optax.sgd)}
+
+
+def _factor(name: str, options: Options) -> Callable[[Any], Any]:
+    function, fixed = SCHEDULES[name]
+    schedule: Callable[[Any], Any] = getattr(optax, function)(**fixed, **dict(options))
+    return schedule
+
+
+def _is_weight(parameters: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf.ndim >= 2, parameters)
+
+
+def _check_names(field: str, given: Mapping[str, Any], allowed: list[str]) -> None:
+    for option in given:
+        if option not in allowed:
+            raise UserError(
+                f"{field}.{option} is unknown{near(option, allowed, 'options are')}"
+                if allowed
+                else f"{field}.{option} is unknown: it has no options"
+            )
+
+
+def _try(optimizer: Named) -> None:
+    """Step once on a small tree, so that what optax refuses is said before a sweep."""
+    tree = {"weight": jnp.ones((2, 2)), "bias": jnp.ones(2)}
+
+    try:
+        starts = [optimizer(eta).init(tree) for eta in (0.0, 1.0)]
+        optimizer(1.0).update(tree, starts[1], tree)
+    except Exception as error:
+        if "required keyword-only" in str(error):
+            reason = "it needs more than the gradient, choose another"
+        else:
+            reason = f"optax refuses it ({' '.join(str(error).split())[:120]})"
+        raise UserError(f"optimizer = {optimizer.__name__}: {reason}") from None
+    if not all(map(jnp.array_equal, *map(jax.tree.leaves, starts))):
+        raise UserError(
+            f"optimizer = {optimizer.__name__}: its buffers start from the learning rate, and the "
+            "state of a map must not, choose another"
+        )

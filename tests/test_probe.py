@@ -1,0 +1,120 @@
+"""A network that does not fit, or is no pair of pure functions, is refused before a run."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import chaotrain as ct
+from chaotrain.training.cost import forward
+
+Blobs = Callable[..., ct.Task]
+PLAIN = ct.networks.mlp([5, 4, 3])
+
+
+def test_networks_that_do_not_fit_are_refused_when_the_map_is_made(blobs: Blobs) -> None:
+    def in_float32(key: jax.Array, dtype: Any) -> Any:
+        return PLAIN.init(key, jnp.float32)
+
+    def unlike(parameters: Any, inputs: jax.Array) -> jax.Array:
+        return PLAIN.apply(parameters, inputs).astype(jnp.float32)
+
+    for network, message in (
+        (ct.networks.mlp([5, 4, 7]), r"its outputs for 8 samples have shape \(8, 7\).*\(8, 3\)"),
+        (ct.networks.mlp([6, 4, 3]), r"does not take inputs of shape \(8, 5\)"),
+        (ct.Network(in_float32, PLAIN.apply), r"parameter \[0\]\['bias'\] is float32"),
+        (ct.Network(PLAIN.init, unlike), "its outputs are float32"),
+        (ct.Network(PLAIN.init, lambda p, x: (x, x)), r"have shape tuple"),
+    ):
+        with pytest.raises(ct.UserError, match=message) as caught:
+            ct.TrainingMap(network, blobs())
+        assert "\n" not in str(caught.value)
+
+
+def impure() -> dict[str, tuple[ct.Network, str]]:
+    count = [0]
+    kept: list[Any] = []
+
+    def drawn_anyhow(key: jax.Array, dtype: Any) -> Any:
+        return jax.tree.map(lambda leaf: leaf + random.random(), PLAIN.init(key, dtype))
+
+    def noisy(parameters: Any, inputs: jax.Array) -> jax.Array:
+        noise = np.random.default_rng().normal(size=inputs.shape)
+        return PLAIN.apply(parameters, inputs + noise)
+
+    def counting(parameters: Any, inputs: jax.Array) -> jax.Array:
+        count[0] += 1
+        return PLAIN.apply(parameters, inputs) * count[0]
+
+    def remembering(parameters: Any, inputs: jax.Array) -> jax.Array:
+        outputs = PLAIN.apply(parameters, inputs)
+        mean = kept[-1] if kept else 0.0
+        kept.append(jnp.mean(outputs))
+        return outputs - mean
+
+    def in_place(parameters: Any, inputs: jax.Array) -> jax.Array:
+        outputs = PLAIN.apply(parameters, inputs)
+        parameters[0]["bias"] = parameters[0]["bias"] + 1e-300 + jnp.ones(4)
+        return outputs * 0 + 1.0
+
+    def normalised(parameters: Any, inputs: jax.Array) -> jax.Array:
+        outputs = PLAIN.apply(parameters, inputs)
+        return outputs - outputs.mean(axis=0)
+
+    return {
+        "init": (ct.Network(drawn_anyhow, PLAIN.apply), "init gives other parameters"),
+        "noise": (ct.Network(PLAIN.init, noisy), "draws randomness without the key"),
+        "counter": (ct.Network(PLAIN.init, counting), "keeps state outside its parameters"),
+        "leak": (ct.Network(PLAIN.init, remembering), "keeps state outside its parameters"),
+        "in place": (ct.Network(PLAIN.init, in_place), "changes its parameters in place"),
+        "batch norm": (ct.Network(PLAIN.init, normalised), "batch normalisation"),
+    }
+
+
+@pytest.mark.parametrize("name", impure())
+def test_networks_that_cannot_be_replayed_are_refused_before_a_run(
+    blobs: Blobs, name: str, tmp_path: Any
+) -> None:
+    network, message = impure()[name]
+    system = ct.TrainingMap(network, blobs())
+    with pytest.raises(ct.UserError, match=message) as caught:
+        ct.sweep(system, [0.1], inits=1, replicas=1, epochs=3, out=tmp_path / "study")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "study").exists()
+    with pytest.raises(ct.UserError, match=message):
+        ct.divergence(system, 0.1, epochs=3, replicas=1)
+
+
+def test_products_and_activations_are_counted_through_compiled_parts() -> None:
+    def apply(parameters: Any, inputs: jax.Array) -> jax.Array:
+        return jax.jit(PLAIN.apply)(parameters, inputs)
+
+    shapes = jax.eval_shape(lambda: PLAIN.init(jax.random.key(0), "float32"))
+    inputs = jax.ShapeDtypeStruct((10, 5), "float32")
+    plain = forward(PLAIN, shapes, inputs)
+    assert plain.flops == 2 * 10 * (5 * 4 + 4 * 3)
+    assert forward(ct.Network(PLAIN.init, apply), shapes, inputs) == plain
+
+
+def test_convolutions_and_loops_are_counted() -> None:
+    def init(key: jax.Array, dtype: Any) -> Any:
+        return jnp.ones((3, 3, 2, 4), dtype)
+
+    def apply(kernel: jax.Array, images: jax.Array) -> jax.Array:
+        def again(signal: jax.Array, _: None) -> Any:
+            return jax.lax.conv_general_dilated(
+                signal, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+            )[..., :2], None
+
+        return jax.lax.scan(again, images, None, length=5)[0]
+
+    kernel = jax.ShapeDtypeStruct((3, 3, 2, 4), "float32")
+    images = jax.ShapeDtypeStruct((10, 8, 8, 2), "float32")
+    # Each output of a convolution takes 3·3·2 multiplications and additions.
+    assert forward(ct.Network(init, apply), kernel, images).flops == 5 * 2 * (10 * 64 * 4) * 18
