@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import chaotrain as ct
-from chaotrain import ensembles, layout, runs, store, tasks
+from chaotrain import ensembles, experiment, layout, runs, store, tasks
 
 FILE = """
 task = "tiny"
@@ -50,12 +50,13 @@ def patch(patcher: pytest.MonkeyPatch) -> None:
     patcher.setattr(layout, "CALL_FLOPS", 2e4)
     original, known = runs.system_of, _systems
 
-    def system_of(settings: Any) -> ct.TrainingMap:
-        name = f"{settings.task} {settings.network} {settings.dtype}"
+    def system_of(settings: Any, data_dir: Any = None) -> ct.TrainingMap:
+        grid = set(experiment.Grid.model_fields)
+        name = settings.model_dump_json(exclude=grid)
         if settings.task != "tiny":
-            return original(settings)
+            return original(settings, data_dir)
         if name not in known:
-            known[name] = original(settings)
+            known[name] = original(settings, data_dir)
         return known[name]
 
     patcher.setattr(runs, "system_of", system_of)

@@ -54,7 +54,7 @@ class Grid(Model):
     epochs: Steps = 201
     epsilon: Width = 1e-8
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    targets: list[Share] = Field(default=[0.9])
+    targets: list[Share] = Field(default=[0.9], min_length=1)
     target: Share | None = None
     memory: Memory = 2.0
 
