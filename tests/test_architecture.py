@@ -26,6 +26,7 @@ balls provenance systems
 store
 study exports
 runs
+sensitivity
 figures
 tables progress
 cli

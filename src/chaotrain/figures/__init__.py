@@ -15,6 +15,7 @@ writes them all. They need no engine and leave matplotlib's global state as it w
 
 from chaotrain.figures.rates import exponents, training_times, transition
 from chaotrain.figures.saving import save_all
+from chaotrain.figures.sensitivities import save_sensitivities, sensitivities
 from chaotrain.figures.separation import ball, balls
 from chaotrain.figures.trajectories import loss_trajectories
 
@@ -24,6 +25,8 @@ __all__ = [
     "exponents",
     "loss_trajectories",
     "save_all",
+    "save_sensitivities",
+    "sensitivities",
     "training_times",
     "transition",
 ]
