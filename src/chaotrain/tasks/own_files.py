@@ -96,11 +96,11 @@ def from_csv(file: str | Path) -> Task:
 
     Example:
         >>> import tempfile
-        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> rows = [(number, number % 2) for number in range(10)]
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     file = Path(folder, "mine.csv")
-        ...     lines = [f"{n},{'even' if n % 2 == 0 else 'odd'}" for n in range(10)]
-        ...     _ = file.write_text("number,parity\\n" + "\\n".join(lines))
+        ...     file = f"{folder}/mine.csv"
+        ...     np.savetxt(file, rows, "%d", ",", header="number,parity", comments="")
         ...     task = from_csv(file)
         >>> task.inputs.shape, task.outputs
         ((7, 1), 2)
@@ -116,10 +116,10 @@ def from_csv(file: str | Path) -> Task:
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     """The four arrays of a file, in the order of `ARRAYS`."""
     try:
-        held = np.load(path, allow_pickle=False)
-        if not isinstance(held, np.lib.npyio.NpzFile):
-            raise ValueError("one array without a name")
-        with held:
+        with path.open("rb") as file:  # which NumPy leaves open if the archive is damaged
+            held = np.load(file, allow_pickle=False)
+            if not isinstance(held, np.lib.npyio.NpzFile):
+                raise ValueError("one array without a name")
             return {name: _array(path, held, name) for name in ARRAYS}
     except FileNotFoundError:
         raise UserError(f"task = {str(path)!r}: there is no such file") from None
@@ -214,9 +214,10 @@ def _target(path: Path, column: pd.Series[Any]) -> np.ndarray:
         )
     classes, labels, counts = np.unique(column.to_numpy(), return_inverse=True, return_counts=True)
     if counts.min() == 1:
+        rare = short(classes.tolist()[counts.argmin()])
         raise UserError(
-            f"{path}: class {short(classes[counts.argmin()])} of column {column.name!r} has one "
-            "sample: give two or more of each, or write targets with a decimal point for a regression"
+            f"{path}: class {rare} of column {column.name!r} has one sample: give two or more of "
+            "each, or write targets with a decimal point for a regression"
         )
     return np.asarray(labels, np.int32)
 
