@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from chaotrain.errors import UserError
+from chaotrain.errors import UserError, first_line
 from chaotrain.tasks import fetch
 from chaotrain.tasks.task import Task
 
@@ -113,15 +113,16 @@ def read(data_dir: str | Path | None = None) -> Mapping[str, bytes]:
     """
     unpacked = {name: fetch.held(FOLDER, name, data_dir) for name in FILES}
     if any(unpacked.values()):
+        where = {name: str(path) for name, path in unpacked.items()}
         batches = {name: _content(name, path) for name, path in unpacked.items()}
     else:
         archive = fetch.path(ARCHIVE, data_dir)
+        where = {name: f"{name} in {archive}" for name in FILES}
         batches = _unpack(archive)
     for name, content in batches.items():
         if hashlib.md5(content, usedforsecurity=False).hexdigest() != FILES[name]:
-            where = unpacked[name] or f"{name} in {archive}"
             raise UserError(
-                f"data file {where} is damaged (its MD5 differs): {fetch.remedy(FOLDER)}"
+                f"data file {where[name]} is damaged (its MD5 differs): {fetch.remedy(FOLDER)}"
             )
     return batches
 
@@ -143,7 +144,7 @@ def _unpack(archive: Path) -> dict[str, bytes]:
     """The files in an archive, read without writing anything."""
     found = {}
     try:
-        with tarfile.open(archive, "r:*") as tar:
+        with tarfile.open(archive, "r:gz") as tar:
             for name in FILES:
                 file = tar.extractfile(f"{INSIDE}/{name}")
                 if file is None:
@@ -155,6 +156,6 @@ def _unpack(archive: Path) -> dict[str, bytes]:
         ) from None
     except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise UserError(
-            f"data file {archive} cannot be read ({error}): {fetch.remedy(FOLDER)}"
+            f"data file {archive} cannot be read ({first_line(error)}): {fetch.remedy(FOLDER)}"
         ) from None
     return found
