@@ -47,6 +47,9 @@ FILES = {
 def load(data_dir: str | Path | None = None) -> Task:
     """All of Fashion-MNIST: pictures as 784 pixels in [0, 1], labels 0 to 9.
 
+    With 6,000 pictures an MLP 784-64-10 of tanh units and Glorot's initialisation reaches the
+    default target, 0.8, in about 90 epochs of full-batch gradient descent at learning rate 0.3.
+
     Args:
         data_dir: A folder that holds `fashion-mnist/train-images-idx3-ubyte.gz` and its siblings;
             by default the one that `CHAOTRAIN_DATA` names, or else the cache.
