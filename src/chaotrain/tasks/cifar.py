@@ -51,8 +51,7 @@ def load(data_dir: str | Path | None = None) -> Task:
     """All of CIFAR-10: pictures as 3072 numbers in [0, 1], labels 0 to 9.
 
     Inputs reshaped to (32, 32, 3) are pictures: rows, columns, and red, green and blue. They take
-    1.5 GB in float64. The default target, 0.4, is what small MLPs are commonly reported to pass; it
-    was not measured here.
+    1.5 GB in float64. The default target, 0.4, was chosen without measuring.
 
     Args:
         data_dir: A folder that holds `cifar-10/data_batch_1.bin` and its siblings, or
