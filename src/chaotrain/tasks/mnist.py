@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from chaotrain.tasks import idx
-from chaotrain.tasks.task import Task, accuracy, cross_entropy
+from chaotrain.tasks.task import Task
 
 FOLDER = Path(__file__).resolve().parent.parent / "data" / "mnist"
 REMEDY = "reinstall chaotrain"
@@ -23,19 +24,39 @@ FILES = {
 
 def load(folder: Path = FOLDER) -> Task:
     """All of MNIST: images as 784 pixels in [0, 1], labels 0 to 9."""
-    arrays = {name: idx.read(folder / f"{name}.gz", sha, REMEDY) for name, sha in FILES.items()}
+    files = {name: folder / f"{name}.gz" for name in FILES}
+    return from_files("mnist", files, FILES, REMEDY, target=0.9)
+
+
+def from_files(
+    name: str, files: Mapping[str, Path], hashes: Mapping[str, str], remedy: str, target: float
+) -> Task:
+    """A task from four files in MNIST's format, by their original names.
+
+    Args:
+        name: How the task is called.
+        files: Where each of the four is, gzipped.
+        hashes: SHA-256 of each, uncompressed.
+        remedy: What the user should do about a file that is missing or damaged.
+        target: The default target.
+
+    Raises:
+        UserError: If a file is missing or damaged.
+    """
+    arrays = {file: idx.read(path, hashes[file], remedy) for file, path in files.items()}
 
     def images(name: str) -> np.ndarray:
         return arrays[name].reshape(len(arrays[name]), -1) / 255.0
 
     return Task(
-        name="mnist",
+        name=name,
         inputs=images("train-images-idx3-ubyte"),
         targets=arrays["train-labels-idx1-ubyte"].astype(np.int32),
         test_inputs=images("t10k-images-idx3-ubyte"),
         test_targets=arrays["t10k-labels-idx1-ubyte"].astype(np.int32),
         outputs=10,
-        loss=cross_entropy,
-        score=accuracy,
-        hashes=FILES,
+        hashes=hashes,
+        shape=(*arrays["train-images-idx3-ubyte"].shape[1:], 1),
+        target=target,
+        split="the authors' 60,000 training and 10,000 test pictures",
     )

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-import jax.numpy as jnp
 import numpy as np
-import optax
-from jax import Array
+from numpy.typing import ArrayLike
 
 from chaotrain.errors import UserError
-
-PerSample = Callable[[Array, Array], Array]
-
-
-def cross_entropy(outputs: Array, targets: Array) -> Array:
-    """Softmax cross-entropy of logits (samples, classes) with labels (samples,), per sample."""
-    losses: Array = optax.losses.softmax_cross_entropy_with_integer_labels(outputs, targets)
-    return losses
-
-
-def accuracy(outputs: Array, targets: Array) -> Array:
-    """1 where the largest logit is that of the label, else 0, per sample."""
-    return (jnp.argmax(outputs, axis=-1) == targets).astype(outputs.dtype)
+from chaotrain.tasks import checks
+from chaotrain.tasks.losses import (
+    OF_LABELS,
+    PerSample,
+    RSquared,
+    accuracy,
+    cross_entropy,
+    mean_squared_error,
+    name_of,
+    named,
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Arrays with a loss and a score.
+    """Arrays with a loss and a score, checked when they are put together.
+
+    Integer targets (samples,) are labels 0 to `outputs` - 1, of which the training set has every
+    one; floating targets (samples, outputs) are those of a regression.
 
     Args:
         name: How the task is called in a study's record.
@@ -37,8 +37,18 @@ class Task:
         test_inputs, test_targets: The test set.
         outputs: The number of outputs that a network for this task has.
         loss: (outputs, targets) → loss of each sample; the training loss is its mean.
-        score: (outputs, targets) → score of each sample; the accuracy is its mean.
-        hashes: SHA-256 of the files that the arrays were read from.
+        score: (outputs, targets) → score of each sample; the score of the test set is its mean.
+        hashes: SHA-256 of the files that the arrays were read from, or of the arrays.
+        shape: The natural shape of a sample, as (28, 28, 1) of a picture: rows, columns, channels.
+            By default that of the inputs.
+        target: The score at which the task counts as learnt, unless an experiment says otherwise.
+        score_name: What the score is: "accuracy" or "R²".
+        train_score: The score on the training set where it is another, as for R².
+        split: How training and test set were split, in words.
+
+    Raises:
+        UserError: On NaN or an infinity, labels out of range, a class without a training sample,
+            arrays that do not belong together, or a loss that does not fit the targets.
     """
 
     name: str
@@ -50,20 +60,85 @@ class Task:
     loss: PerSample = cross_entropy
     score: PerSample = accuracy
     hashes: Mapping[str, str] = field(default_factory=dict)
+    shape: tuple[int, ...] | None = None
+    target: float = 0.9
+    score_name: str = "accuracy"
+    train_score: PerSample | None = None
+    split: str = ""
+
+    def __post_init__(self) -> None:
+        checks.pairs("train", self.inputs, self.targets)
+        checks.pairs("test", self.test_inputs, self.test_targets)
+        for name in ("inputs", "targets", "test_inputs", "test_targets"):
+            checks.finite(name, getattr(self, name))
+        for train, test in (("inputs", "test_inputs"), ("targets", "test_targets")):
+            sizes = getattr(self, train).shape[1:], getattr(self, test).shape[1:]
+            if sizes[0] != sizes[1]:
+                raise UserError(
+                    f"{train} and {test} have samples of shapes {sizes[0]} and {sizes[1]}: "
+                    "give samples of one shape"
+                )
+        if self.shape is not None and math.prod(self.shape) != self.inputs[0].size:
+            raise UserError(
+                f"shape = {self.shape}: a sample has {self.inputs[0].size} numbers, "
+                "give a shape of as many"
+            )
+        if self.labelled:
+            checks.below("targets", self.targets, self.outputs)
+            checks.below("test_targets", self.test_targets, self.outputs)
+            checks.every_class(self.name, self.targets, self.test_targets, self.outputs)
+        elif self.targets.dtype.kind == "f":
+            if self.loss in OF_LABELS:
+                raise UserError(
+                    f"loss = {name_of(self.loss)!r} is one of labels, and the targets of "
+                    f"{self.name} are real numbers: choose 'mean-squared-error'"
+                )
+            if self.score is accuracy:
+                raise UserError(
+                    f"score = accuracy is one of labels, and the targets of {self.name} are "
+                    "real numbers: choose RSquared.of(test_targets)"
+                )
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the targets are labels of classes."""
+        return self.targets.dtype.kind in "iu" and self.targets.ndim == 1
 
     @classmethod
     def from_arrays(
         cls,
-        inputs: np.ndarray,
-        targets: np.ndarray,
-        test_inputs: np.ndarray,
-        test_targets: np.ndarray,
+        inputs: ArrayLike,
+        targets: ArrayLike,
+        test_inputs: ArrayLike,
+        test_targets: ArrayLike,
         name: str = "arrays",
+        *,
+        classification: bool | None = None,
+        loss: str | PerSample | None = None,
+        target: float | None = None,
+        shape: tuple[int, ...] | None = None,
+        split: str = "",
+        hashes: Mapping[str, str] | None = None,
     ) -> Task:
-        """A classification task from arrays of inputs (samples, ...) and labels (samples,).
+        """A task from arrays: a classification with accuracy, or a regression with R².
+
+        Args:
+            inputs: Training inputs (samples, ...).
+            targets: Labels (samples,), or real numbers (samples,) or (samples, outputs).
+            test_inputs: Test inputs.
+            test_targets: Test targets.
+            name: How the task is called in a study's record.
+            classification: Whether the targets are labels; by default if they are integers.
+            loss: A name in `LOSSES` or a function; by default the softmax cross-entropy of labels,
+                and the mean squared error of real numbers.
+            target: The score at which it counts as learnt; by default 0.9 for labels, 0.5 else.
+            shape: The natural shape of one sample.
+            split: How the split was made, in words.
+            hashes: By default the SHA-256 of the arrays.
 
         Raises:
-            UserError: If inputs and targets differ in length, or a set is empty.
+            UserError: As `Task`, on an unknown loss, or on targets without variance, where R² is
+                not defined.
 
         Example:
             >>> import numpy as np
@@ -71,32 +146,59 @@ class Task:
             >>> x, y = np.eye(4), np.array([0, 1, 0, 1])
             >>> ct.Task.from_arrays(x, y, x, y).outputs
             2
+            >>> ct.Task.from_arrays(x, x[:, :3], x, x[:, :3]).score_name
+            'R²'
         """
-        for part, x, y in (("train", inputs, targets), ("test", test_inputs, test_targets)):
-            if len(x) != len(y) or len(x) == 0:
-                raise UserError(
-                    f"{part} set has {len(x)} inputs and {len(y)} targets: "
-                    "give as many of each, at least one"
-                )
-        digest = hashlib.sha256()
-        for array in (inputs, targets, test_inputs, test_targets):
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
+        given = {
+            "inputs": inputs,
+            "targets": targets,
+            "test_inputs": test_inputs,
+            "test_targets": test_targets,
+        }
+        x, y, test_x, test_y = (checks.numbers(name, array) for name, array in given.items())
+        checks.pairs("train", x, y)
+        checks.pairs("test", test_x, test_y)
+        if hashes is None:
+            hashes = {name: digest(x, y, test_x, test_y)}
+        if classification is None:
+            classification = y.dtype.kind != "f" and test_y.dtype.kind != "f"
+        score: PerSample = accuracy
+        train_score = None
+        if classification:
+            y, test_y = checks.labels("targets", y), checks.labels("test_targets", test_y)
+            outputs = int(max(y.max(), test_y.max())) + 1
+        else:
+            y, test_y = _columns("targets", y), _columns("test_targets", test_y)
+            outputs = y.shape[1]
+            score = RSquared.of(test_y, "test_targets")
+            train_score = RSquared.of(y)
+        if loss is None:
+            loss = cross_entropy if classification else mean_squared_error
         return cls(
             name=name,
-            inputs=inputs,
-            targets=np.asarray(targets, np.int32),
-            test_inputs=test_inputs,
-            test_targets=np.asarray(test_targets, np.int32),
-            outputs=int(max(np.max(targets), np.max(test_targets))) + 1,
-            hashes={name: digest.hexdigest()},
+            inputs=np.asarray(x, np.float64),
+            targets=y,
+            test_inputs=np.asarray(test_x, np.float64),
+            test_targets=test_y,
+            outputs=outputs,
+            loss=named(loss) if isinstance(loss, str) else loss,
+            score=score,
+            hashes=hashes,
+            shape=shape,
+            target=target if target is not None else 0.9 if classification else 0.5,
+            score_name="accuracy" if classification else "R²",
+            train_score=train_score,
+            split=split,
         )
 
     def first(self, train_size: int | None = None, test_size: int | None = None) -> Task:
         """The task restricted to its first training and test samples.
 
+        R² is then that of the restricted sets.
+
         Raises:
-            UserError: If a size is below 1 or above the data's.
+            UserError: If a size is below 1 or above the data's, or leaves a class without a
+                training sample, or targets without variance to R².
         """
         for what, size, held in (
             ("train_size", train_size, len(self.inputs)),
@@ -106,10 +208,53 @@ class Task:
                 raise UserError(
                     f"{what} = {size}: {self.name} has {held} samples, choose 1 to {held}"
                 )
+        if train_size is None and test_size is None:
+            return self
+        targets, test_targets = self.targets[:train_size], self.test_targets[:test_size]
+        missing = checks.absent(targets, self.outputs) if self.labelled else np.array([])
+        if missing.size:
+            enough = 1 + max(int(np.argmax(self.targets == k)) for k in range(self.outputs))
+            raise UserError(
+                f"train_size = {train_size}: the first samples of {self.name} have none of class "
+                f"{missing[0]}, choose at least {enough}"
+            )
+        score, train_score = self.score, self.train_score
+        if isinstance(score, RSquared):
+            score = RSquared.of(test_targets, f"the first test targets of {self.name}")
+        if isinstance(train_score, RSquared):
+            train_score = RSquared.of(targets, f"the first targets of {self.name}")
         return replace(
             self,
             inputs=self.inputs[:train_size],
-            targets=self.targets[:train_size],
+            targets=targets,
             test_inputs=self.test_inputs[:test_size],
-            test_targets=self.test_targets[:test_size],
+            test_targets=test_targets,
+            score=score,
+            train_score=train_score,
         )
+
+    def with_loss(self, loss: str) -> Task:
+        """The task with another loss, a name in `LOSSES`.
+
+        Raises:
+            UserError: If it is unknown, or does not fit the targets.
+        """
+        return replace(self, loss=named(loss))
+
+
+def digest(*arrays: np.ndarray) -> str:
+    """SHA-256 of arrays with their types and shapes."""
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(f"{array.dtype.str}{array.shape}".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
+
+
+def _columns(name: str, array: np.ndarray) -> np.ndarray:
+    """Targets as (samples, outputs)."""
+    if array.ndim > 2 or array[0].size == 0:
+        raise UserError(f"{name} have shape {array.shape}: give (samples,) or (samples, outputs)")
+    # R² is a variance, which NaN would make NaN.
+    checks.finite(name, array)
+    return np.asarray(array, np.float64).reshape(len(array), -1)

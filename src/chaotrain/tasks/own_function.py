@@ -1,0 +1,71 @@
+"""A task from a function of one's own, named as "package.module:function"."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from chaotrain.errors import UserError, first_line
+from chaotrain.tasks.task import Task, digest
+
+
+def from_function(name: str) -> Task:
+    """The task that a function returns, given as "package.module:function".
+
+    Modules are looked for in the current directory too, as by `python -m`.
+
+    Args:
+        name: A function without arguments.
+
+    Raises:
+        UserError: If there is no such function, it fails, or returns anything but a `Task`.
+
+    Example:
+        >>> from_function("chaotrain.tasks.tabular:iris").name
+        'iris'
+    """
+    make = _function(name)
+    try:
+        task = make()
+    except UserError as error:
+        raise UserError(f"task = {name!r}: {error}") from None
+    except Exception as error:
+        raise UserError(
+            f"task = {name!r} fails ({type(error).__name__}: {first_line(error)}): call it from "
+            "Python to see where"
+        ) from error
+    if not isinstance(task, Task):
+        raise UserError(
+            f"task = {name!r} returns {type(task).__name__}: return a chaotrain.tasks.Task, as "
+            "from Task.from_arrays"
+        )
+    if not task.hashes:
+        arrays = (task.inputs, task.targets, task.test_inputs, task.test_targets)
+        return replace(task, hashes={task.name: digest(*arrays)})
+    return task
+
+
+def _function(name: str) -> Callable[[], Any]:
+    module, _, function = name.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found = getattr(importlib.import_module(module), function, None)
+    except Exception as error:  # whatever a module does when it is imported
+        raise UserError(
+            f"task = {name!r}: cannot import {module!r} ({type(error).__name__}: "
+            f"{first_line(error)}), looked for in the current directory and in the installed "
+            "packages"
+        ) from error
+    if not callable(found):
+        raise UserError(
+            f"task = {name!r}: {module} has no function {function!r}, write a function without "
+            "arguments that returns a chaotrain.tasks.Task"
+        )
+    make: Callable[[], Any] = found
+    return make
