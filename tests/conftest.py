@@ -20,7 +20,7 @@ def blobs() -> Callable[..., ct.Task]:
     def make(samples: int = 60, inputs: int = 5, classes: int = 3) -> ct.Task:
         random = np.random.default_rng(7)
         centres = random.normal(size=(classes, inputs))
-        labels = random.integers(classes, size=2 * samples)
+        labels = np.arange(2 * samples) % classes
         points = centres[labels] + 0.5 * random.normal(size=(2 * samples, inputs))
         halves = slice(samples), slice(samples, None)
         (train, test) = halves

@@ -198,7 +198,7 @@ def test_wrong_usage_is_told_in_one_line(chaotrain: Command, arguments: str, wor
         (["network.activation=swish"], "activation = 'swish' is unknown: choose one of tanh"),
         (["network.init=uniform"], "init = 'uniform' is unknown: choose one of normal"),
         (["memory=1e-6"], "memory = 1e-06 GiB: one network needs"),
-        (["train_size=10", "replicas=100000", "memory=0.5"], "replicas = 100000"),
+        (["train_size=18", "replicas=100000", "memory=0.5"], "replicas = 100000"),
     ],
 )
 def test_a_wrong_field_is_told_and_nothing_is_written(
