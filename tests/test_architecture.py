@@ -25,8 +25,9 @@ balls provenance
 store
 study exports
 runs
-figures
+atlas figures
 tables progress
+showing
 cli
 __main__
 """

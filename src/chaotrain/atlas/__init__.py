@@ -4,10 +4,10 @@ A collection is a file of named cases; run, each is an ordinary study in a folde
 together, they make a figure and a table with a row a case.
 """
 
-from chaotrain.atlas.claim import RULE, Claim, claim
 from chaotrain.atlas.collection import Case, Collection, Group, load, presets
 from chaotrain.atlas.estimates import Estimate
 from chaotrain.atlas.folder import Atlas, is_atlas, run
+from chaotrain.atlas.judging import RULE, Claim, claim
 from chaotrain.atlas.rows import Row, row
 
 __all__ = [

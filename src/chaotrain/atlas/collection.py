@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
-from pydantic import ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from chaotrain import experiment
 from chaotrain import overrides as written
@@ -45,8 +45,8 @@ class _Open(Model):
 
     model_config = ConfigDict(extra="allow")
 
-    quick: dict[str, Any] = {}
-    full: dict[str, Any] = {}
+    quick: dict[str, Any] = Field(default={})
+    full: dict[str, Any] = Field(default={})
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -69,8 +69,8 @@ class _CaseFields(_Open):
 
 class _CollectionFields(_Open):
     title: str
-    cases: list[_CaseFields] = []
-    include: list[str] = []
+    cases: list[_CaseFields] = Field(default=[])
+    include: list[str] = Field(default=[])
 
     @model_validator(mode="after")
     def _consistent(self) -> _CollectionFields:
@@ -185,11 +185,10 @@ def load(
     if scale not in SCALES:
         raise UserError(f"--scale {scale}: choose {' or '.join(SCALES)}")
     top = validated(_CollectionFields, fields)
+    name = Path(source).stem
     if top.cases:
-        name = Path(source).stem
         groups = [_group(name, top, scale, overrides, "case ")]
     else:
-        name = Path(source).stem
         groups = [
             _group(other, _included(other), scale, overrides, f"case {other}/")
             for other in top.include

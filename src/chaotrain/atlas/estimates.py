@@ -28,13 +28,14 @@ class Estimate:
     bound: bool = False
 
 
+LIMITS = ("", "_low", "_high")
 NONE = Estimate(math.nan, math.nan, math.nan)
 
 
 def attribute(summary: xr.Dataset, name: str) -> Estimate:
     """An attribute of the summary, such as "eta_1"."""
-    limits = (name, f"{name}_low", f"{name}_high")
-    return Estimate(*(float(summary.attrs.get(limit, math.nan)) for limit in limits))
+    value, low, high = (float(summary.attrs.get(f"{name}{limit}", math.nan)) for limit in LIMITS)
+    return Estimate(value, low, high)
 
 
 def exponent_at(summary: xr.Dataset, eta: float) -> Estimate:
@@ -42,7 +43,8 @@ def exponent_at(summary: xr.Dataset, eta: float) -> Estimate:
     if math.isnan(eta):
         return NONE
     here = summary.sel({schema.LEARNING_RATE: eta}, method="nearest")
-    return Estimate(*(float(here[f"nmle{limit}"]) for limit in ("", "_low", "_high")))
+    value, low, high = (float(here[f"nmle{limit}"]) for limit in LIMITS)
+    return Estimate(value, low, high)
 
 
 def time_at(summary: xr.Dataset, eta: float) -> Estimate:
@@ -54,8 +56,8 @@ def time_at(summary: xr.Dataset, eta: float) -> Estimate:
         return NONE
     here = summary.sel({schema.LEARNING_RATE: eta}, method="nearest")
     here = here.sel({schema.TARGET: summary.attrs["target"]})
-    names = (f"mean_training_time{limit}" for limit in ("", "_low", "_high"))
-    return Estimate(*(float(here[name]) for name in names), bound=bool(here["reached"] < 1))
+    value, low, high = (float(here[f"mean_training_time{limit}"]) for limit in LIMITS)
+    return Estimate(value, low, high, bound=bool(here["reached"] < 1))
 
 
 def nearest_tested(summary: xr.Dataset, eta: float) -> float:

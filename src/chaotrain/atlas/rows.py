@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-from chaotrain.atlas import claim as judged
-from chaotrain.atlas import estimates
-from chaotrain.atlas.claim import Claim
+from chaotrain.atlas import estimates, judging
 from chaotrain.atlas.estimates import NONE, Estimate
+from chaotrain.atlas.judging import Claim
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Row:
     time: Estimate = NONE
     small_eta: float = math.nan
     small_time: Estimate = NONE
-    claim: Claim = Claim(judged.UNDECIDED, "not run yet")
+    claim: Claim = judging.NOT_RUN
 
 
 def row(case: str, title: str, summary: xr.Dataset) -> Row:
@@ -75,5 +74,5 @@ def row(case: str, title: str, summary: xr.Dataset) -> Row:
         time=estimates.time_at(summary, fastest.value),
         small_eta=small,
         small_time=estimates.time_at(summary, small),
-        claim=judged.claim(summary),
+        claim=judging.claim(summary),
     )

@@ -39,7 +39,7 @@ class Case(NamedTuple):
 
 @style.house_style()
 def cases(title: str, panels: Sequence[Case]) -> Figure:
-    """Draw every case in a panel of two halves on a common layout.
+    r"""Draw every case in a panel of two halves on a common layout.
 
     Above: λ_nMLE(η) with its 95% interval, the exponents of single balls, and the zero line, on
     one y axis for all cases; a triangle at its edge stands for a value beyond it. Below: ρ(η) in
@@ -76,16 +76,17 @@ def cases(title: str, panels: Sequence[Case]) -> Figure:
         row, column = divmod(index, columns)
         top = figure.add_subplot(grid[2 * row, column])
         lower = figure.add_subplot(grid[2 * row + 1, column], sharex=top)
-        first, last = column == 0, column == columns - 1 or index == len(panels) - 1
+        first = column == 0
+        last = all(panel.summary is None for panel in panels[index + 1 : (row + 1) * columns])
         lower.set_xlabel("learning rate η" if index + columns >= len(panels) else "")
-        name = panel.title
+        letters = int(15 * WIDTHS.get(columns, WIDTH))
+        heading = textwrap.wrap(panel.title, letters)
         if panel.dataset is None or panel.summary is None:
             _not_run(top, lower)
         else:
             target = selection.main_target(panel.summary)
             words = "" if len(targets) > 1 else f" to {target:.3g}"
-            if len(targets) > 1:
-                name += f" (target {target:.3g})"
+            heading += [f"target {target:.3g}"] if len(targets) > 1 else []
             scales.log_rates(lower, *ranges[known.index(panel)])
             _exponents(top, panel.dataset, panel.summary, limits)
             right = _shares_and_times(lower, panel.dataset, panel.summary)
@@ -98,8 +99,7 @@ def cases(title: str, panels: Sequence[Case]) -> Figure:
         for half in (top, lower):
             half.tick_params(labelleft=first)
         top.tick_params(labelbottom=False)
-        letters = int(15 * WIDTHS.get(columns, WIDTH))
-        top.set_title("\n".join(textwrap.wrap(name, letters)), pad=18)
+        top.set_title("\n".join(heading), pad=18)
     figure.suptitle(
         "\n".join(textwrap.wrap(title, int(13 * width))), x=0.01, ha="left", fontsize=10
     )
@@ -159,7 +159,14 @@ def _exponents(
         )
     axes.set_ylim(limits)
     if not np.isfinite(mean).any():
-        axes.text(0.5, 0.75, "no ball is decided", transform=axes.transAxes, ha="center")
+        axes.text(
+            0.5,
+            0.75,
+            "no ball is decided",
+            transform=axes.transAxes,
+            ha="center",
+            backgroundcolor="white",
+        )
 
 
 def _shares_and_times(axes: Axes, dataset: xr.Dataset, summary: xr.Dataset) -> Axes:
@@ -238,15 +245,17 @@ def _legend(figure: Figure, width: float, beyond: tuple[float, float]) -> None:
         mark("share ρ (left)", color=style.BLUE, marker="D", markersize=3.5, linewidth=1),
         mark("mean time ⟨τ⟩ (right)", color=style.RED, linewidth=1, **dot),
         mark(
-            "⟨τ⟩, not by half",
+            "⟨τ⟩, fewer than half reach it",
             color=style.RED,
             markerfacecolor="white",
             linestyle="none",
             **dot,
         ),
         *(
-            mark(symbol, color=colour, linewidth=0.8, dashes=dashes)
-            for symbol, colour, dashes in overlays.marks()
+            mark(f"{symbol}: {meaning}", color=colour, linewidth=0.8, dashes=dashes)
+            for meaning, (symbol, colour, dashes) in zip(
+                ("half are chaotic", "all are chaotic", "fastest"), overlays.marks(), strict=True
+            )
         ),
     ]
     for marker, most in zip("v^", beyond, strict=True):
@@ -263,4 +272,3 @@ def _legend(figure: Figure, width: float, beyond: tuple[float, float]) -> None:
         columnspacing=1.2,
         borderaxespad=0.4,
     )
-

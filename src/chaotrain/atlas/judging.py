@@ -34,6 +34,9 @@ class Claim(NamedTuple):
         return f"{self.holds}: {self.reason}"
 
 
+NOT_RUN = Claim(UNDECIDED, "not run yet")
+
+
 def claim(summary: xr.Dataset) -> Claim:
     """Judge the paper's claim by the summary of a study: η* lies close to η_1.
 
