@@ -129,7 +129,7 @@ def cases(groups: Sequence[Sequence[Row]]) -> Table:
             small = "" if math.isnan(row.small_eta) else f"\nat {significant(row.small_eta)}"
             table.add_row(
                 row.case
-                if row.title == row.case.rpartition("/")[2]
+                if row.title.lower() == row.case.rpartition("/")[2]
                 else f"{row.case}\n{row.title}",
                 f"{few}" if few == most else f"{few} to {most}",
                 *(estimate(found) for found in (row.eta_0, row.eta_1, row.eta_fastest)),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chaotrain import experiment, files, signals
+from chaotrain.atlas import judging
 from chaotrain.atlas.collection import Case, Collection, Group
 from chaotrain.atlas.rows import Row, row
 from chaotrain.errors import UserError
@@ -70,7 +72,8 @@ class Atlas:
         if study is None:
             return Row(path, case.title)
         with _named(path):
-            return row(path, case.title, study.summary)
+            found = row(path, case.title, study.summary)
+        return found if _is_finished(study) else replace(found, claim=judging.NOT_FINISHED)
 
 
 def is_atlas(path: Path) -> bool:

@@ -34,7 +34,7 @@ class Claim(NamedTuple):
         return f"{self.holds}: {self.reason}"
 
 
-NOT_RUN = Claim(UNDECIDED, "not run yet")
+NOT_RUN, NOT_FINISHED = Claim(UNDECIDED, "not run yet"), Claim(UNDECIDED, "not finished")
 
 
 def claim(summary: xr.Dataset) -> Claim:

@@ -92,8 +92,9 @@ def cases(title: str, panels: Sequence[Case]) -> Figure:
             right = _shares_and_times(lower, panel.dataset, panel.summary)
             right.set_ylabel(f"epochs{words}, mean ⟨τ⟩" if last else "")
             right.tick_params(labelright=last or len(epochs) > 1)
-            tops.append((top, overlays.onset_lines(top, panel.summary)))
             overlays.onset_lines(lower, panel.summary)
+            marks = overlays.onset_lines(top, panel.summary)
+            tops.append((top, [(at, " = ".join(names), ink) for at, names, ink in marks]))
         top.set_ylabel(r"$\lambda_\mathrm{nMLE}$ per epoch" if first else "")
         lower.set_ylabel("exponential share ρ" if first else "")
         for half in (top, lower):
@@ -104,8 +105,7 @@ def cases(title: str, panels: Sequence[Case]) -> Figure:
         "\n".join(textwrap.wrap(title, int(13 * width))), x=0.01, ha="left", fontsize=10
     )
     _legend(figure, width, beyond)
-    for axes, marks in tops:
-        layout.label_above(axes, [(at, " = ".join(names), ink) for at, names, ink in marks], 6)
+    layout.labels_above(tops, rise=6)
     return figure
 
 
@@ -148,6 +148,8 @@ def _exponents(
     inside = (mean >= limits[0]) & (mean <= limits[1])
     axes.plot(rates[inside], mean[inside], "o", color=style.BLUE, markersize=3.5, zorder=5)
     for marker, chosen, height in (("^", mean > limits[1], 0.96), ("v", mean < limits[0], 0.04)):
+        if not chosen.any():
+            continue
         axes.plot(
             rates[chosen],
             np.full(chosen.sum(), height),
