@@ -26,9 +26,9 @@ balls provenance systems
 store
 study exports
 runs
-sensitivity
-figures
+atlas sensitivity figures
 tables progress
+showing
 cli
 __main__
 """

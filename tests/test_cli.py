@@ -172,7 +172,7 @@ def refused(said: Said, *words: str) -> None:
         ("summry x", "summry"),
         ("summary", "DIR"),
         ("presets nothing", "choose one of mnist-full"),
-        ("run nothing --out x", "presets are mnist-full"),
+        ("run nothing --out x", "presets are atlas"),
         ("run . --out x", "neither a preset nor a readable file"),
         ("summary nothing", "nothing is not a study"),
         ("verify tiny.toml", "is not a study"),

@@ -231,9 +231,9 @@ def drawn_texts(figure: Figure) -> Iterator[tuple[str, Bbox]]:
         legend = axes.get_legend()
         texts += legend.get_texts() if legend else []
         for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-            ticks = zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=True)
-            shown = axis.get_visible()
-            texts += [label for place, label in ticks if shown and low <= place <= high]
+            shown = [t for t in axis.get_major_ticks() if low <= t.get_loc() <= high]
+            labels = [label for tick in shown for label in (tick.label1, tick.label2)]
+            texts += labels if axis.get_visible() else []
         for text in texts:
             if text.get_visible() and text.get_text():
                 yield text.get_text(), Text.get_window_extent(text)
@@ -261,6 +261,8 @@ def faults(figure: Figure) -> list[str]:
     ]
     for axes in figure.axes:
         places = np.concatenate([np.empty((0, 2)), *map(curve_pixels, axes.lines)])
+        (left, bottom), (right, top) = axes.bbox.get_points()
+        places = places[((places >= (left, bottom)) & (places <= (right, top))).all(axis=1)]
         covers = [(text.get_text(), Text.get_window_extent(text)) for text in axes.texts]
         tight = [inset.get_tightbbox() for inset in axes.child_axes]
         covers += [("inset", box) for box in tight if box is not None]

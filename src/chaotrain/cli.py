@@ -25,9 +25,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A study directory.")]
+Directory = Annotated[
+    Path, typer.Argument(metavar="DIR", help="The directory of a study or a collection.")
+]
 Source = Annotated[
-    str, typer.Argument(metavar="PRESET_OR_FILE", help="A preset's name or an experiment file.")
+    str, typer.Argument(metavar="PRESET_OR_FILE", help="A preset's name, or a TOML file.")
 ]
 Override = Annotated[
     list[str] | None,
@@ -41,11 +43,15 @@ def presets(
     name: Annotated[str | None, typer.Argument(help="Show this one whole.")] = None,
 ) -> None:
     """List the presets, or show one as an experiment file."""
-    from chaotrain import experiment
+    from chaotrain import atlas, experiment
 
-    texts = experiment.presets()
+    collections = atlas.presets()
+    single = {n: text for n, text in experiment.presets().items() if n not in collections}
+    texts = single | collections
     if name is None:
         for known, text in texts.items():
+            if known == next(iter(collections), None):
+                typer.echo("\nCollections of cases, at --scale quick or full:")
             typer.echo(f"{known:14} {text.splitlines()[0].lstrip('# ')}")
         typer.echo(
             "\nchaotrain presets NAME shows one whole, to be copied into a file of your own."
@@ -61,65 +67,70 @@ def run(
     source: Source,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The study directory.")],
     overrides: Override = None,
+    scale: Annotated[
+        str | None,
+        typer.Option("--scale", metavar="quick|full", help="Of a collection; by default quick."),
+    ] = None,
 ) -> None:
-    """Run an experiment into DIR, or go on with it there; then print and draw the result."""
-    from chaotrain import experiment, progress, runs
+    """Run an experiment or a collection into DIR, or go on with it; then print and draw it."""
+    from chaotrain import atlas, progress, runs, showing
 
-    settings = experiment.load(source, overrides or ())
-    with progress.shown() as tick:
-        study = runs.run(settings, out, tick)
-    _print_summary(study)
-    for path in _draw(study):
+    found: Study | atlas.Atlas
+    settings = atlas.load(source, overrides or (), scale)
+    if isinstance(settings, atlas.Collection):
+        found = atlas.run(settings, out, progress.shown)
+    else:
+        with progress.shown() as tick:
+            found = runs.run(settings, out, tick)
+    showing.summary(found)
+    for path in showing.draw(found):
         typer.echo(path)
 
 
 @app.command()
-def summary(folder: Directory, as_json: Json = False) -> None:
-    """Print the statistics of a study, a learning rate a row."""
-    from chaotrain.exports import summary_json
-    from chaotrain.study import Study
+def summary(
+    folder: Directory,
+    as_json: Json = False,
+    markdown: Annotated[
+        Path | None,
+        typer.Option("--markdown", metavar="FILE", help="Write the tables into a file instead."),
+    ] = None,
+) -> None:
+    """Print the statistics: a learning rate a row, or of a collection a case a row."""
+    from chaotrain import showing
 
-    study = Study(folder)
-    if as_json:
-        text = summary_json(study.summary)
-        _tell_unfinished(study)
+    found = showing.opened(folder)
+    if markdown is not None:
+        files.write(markdown, showing.as_markdown(found).encode())
+        showing.tell_unfinished(found)
+        typer.echo(markdown)
+    elif as_json:
+        text = showing.as_json(found)
+        showing.tell_unfinished(found)
         typer.echo(text, nl=False)
     else:
-        _print_summary(study)
+        showing.summary(found)
 
 
 @app.command()
 def figures(folder: Directory) -> None:
-    """Draw figures 1 to 5 of a study into DIR/figures, as PDF and PNG."""
-    from chaotrain.study import Study
+    """Draw the figures into DIR/figures, as PDF and PNG: figures 1 to 5, or those of the cases."""
+    from chaotrain import showing
 
-    study = Study(folder)
-    paths = _draw(study)
-    _tell_unfinished(study)
+    found = showing.opened(folder)
+    paths = showing.draw(found)
+    showing.tell_unfinished(found)
     for path in paths:
         typer.echo(path)
 
 
 @app.command()
 def verify(folder: Directory) -> None:
-    """Check every finished tile of a study against its SHA-256."""
-    from chaotrain.study import Study
+    """Check every finished tile against its SHA-256."""
+    from chaotrain import showing
 
-    study = Study(folder)
-    problems = study.verify()
-    for problem in problems:
-        typer.echo(problem, err=True)
-    for path in study.unrecorded():
-        typer.echo(f"{path} is no finished tile: it is not read", err=True)
-    finished, tiles = len(study.finished), len(study.tiles)
-    if problems:
-        typer.echo(
-            f"{len(problems)} of {finished} finished tiles are not as recorded: delete them with "
-            "their records and run again to compute them anew",
-            err=True,
-        )
+    if not showing.verify(showing.opened(folder)):
         raise typer.Exit(1)
-    typer.echo(f"{finished} of {tiles} tiles finished, all as recorded")
 
 
 @app.command()
@@ -131,41 +142,11 @@ def export(
     ] = False,
 ) -> None:
     """Write the data set of a study as a Zarr store, or as a CSV table for each set of axes."""
-    from chaotrain import exports
-    from chaotrain.study import Study
+    from chaotrain import exports, showing
 
-    study = Study(folder)
+    study = showing.single(folder)
     for written in exports.export(study.summary if only_summary else study.dataset, path):
         typer.echo(written)
-
-
-def _print_summary(study: Study) -> None:
-    from chaotrain import tables
-
-    statistics = study.summary
-    _tell_unfinished(study)
-    tables.show(statistics)
-
-
-def _tell_unfinished(study: Study) -> None:
-    done, total = len(study.finished), len(study.tiles)
-    if done < total:
-        typer.echo(f"{done} of {total} tiles are finished; run it again to resume.", err=True)
-
-
-def _draw(study: Study) -> list[Path]:
-    from chaotrain import figures as drawing
-
-    folder = study.path / "figures"
-    unfinished = folder.with_name(folder.name + files.UNFINISHED)
-    files.remove(unfinished)
-    try:
-        with files.writing(folder):
-            drawn = drawing.save_all(study.dataset, study.summary, unfinished)
-            folder.mkdir(exist_ok=True)
-            return [path.replace(folder / path.name) for path in drawn]
-    finally:
-        files.remove(unfinished)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

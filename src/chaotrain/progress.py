@@ -63,15 +63,19 @@ def clock(seconds: float | None) -> str:
 
 
 @contextmanager
-def shown() -> Iterator[Callable[[Tick], None]]:
-    """A function that shows each `Tick` on stderr, for as long as the context lasts."""
+def shown(name: str = "") -> Iterator[Callable[[Tick], None]]:
+    """A function that shows each `Tick` on stderr, for as long as the context lasts.
+
+    Args:
+        name: What is run, where it is one of several.
+    """
     console = Console(stderr=True)
     left = Remaining()
     if not console.is_terminal:
-        yield _lines(console, left)
+        yield _lines(console, left, name)
         return
     columns = (
-        TextColumn("training"),
+        TextColumn(name or "training", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[tiles]} tiles"),
@@ -93,8 +97,9 @@ def shown() -> Iterator[Callable[[Tick], None]]:
         yield tick
 
 
-def _lines(console: Console, left: Remaining) -> Callable[[Tick], None]:
+def _lines(console: Console, left: Remaining, name: str) -> Callable[[Tick], None]:
     last = float("-inf")
+    prefix = f"{name}: " if name else ""
 
     def tick(state: Tick) -> None:
         nonlocal last
@@ -106,9 +111,10 @@ def _lines(console: Console, left: Remaining) -> Callable[[Tick], None]:
             whole = state.tiles_done == state.tiles
             percent = 100 if whole else min(99, 100 * state.done // state.total)
             console.print(
-                f"{percent:3d}%, tile {state.tiles_done} of {state.tiles}, "
+                f"{prefix}{percent:3d}%, tile {state.tiles_done} of {state.tiles}, "
                 f"left: {clock(remaining)}",
                 highlight=False,
+                markup=False,
             )
 
     return tick

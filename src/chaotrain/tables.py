@@ -1,10 +1,11 @@
-"""The summary of a study as a table for a terminal."""
+"""Summaries as tables: for a terminal, and in Markdown."""
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import xarray as xr
@@ -13,26 +14,45 @@ from rich.console import Console
 from rich.table import Table
 
 from chaotrain import schema
+from chaotrain.atlas import RULE, Estimate, Row
 
 WIDTH = 100
+# Headings of the columns that hold words.
+WORDS = ("regime", "case", "does the claim hold?")
 # How the symbols are spelled where the output cannot hold them.
 SPELLING = str.maketrans(
     {"η": "eta", "λ": "lambda", "ρ": "rho", "τ": "tau", "⟨": "<", "⟩": ">", "±": "+-", "∞": "inf"}
 )
+# What means something else in Markdown.
+ESCAPED = str.maketrans({mark: f"\\{mark}" for mark in "|*<>[]"})
 
 
 def show(summary: xr.Dataset) -> None:
     """Print the statistics of every learning rate, the onsets and the fastest learning rates."""
+    _print(tables_of(summary), onset_lines(summary))
+
+
+def show_cases(groups: Sequence[Sequence[Row]]) -> None:
+    """Print a row a case, and the rule by which the claim is judged."""
+    _print([cases(groups)], ["", *textwrap.wrap(RULE, WIDTH)])
+
+
+def tables_of(summary: xr.Dataset) -> list[Table]:
+    """The tables of a study."""
+    return [chaos(summary), learning(summary), by_target(summary)]
+
+
+def _print(found: Iterable[Table], lines: Iterable[str]) -> None:
     encoding = sys.stdout.encoding or "utf-8"
     console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    for table in (chaos(summary), learning(summary), by_target(summary)):
+    for table in found:
         if not _holds(encoding):
             table = spelled(table)
         # A table that is too wide for the terminal wraps there; a number is never cut.
         console.width = 10 * WIDTH
         console.width = max(WIDTH, console.measure(table).maximum)
         console.print(table)
-    for line in onset_lines(summary):
+    for line in lines:
         console.print(line if _holds(encoding) else line.translate(SPELLING), soft_wrap=True)
 
 
@@ -84,6 +104,89 @@ def by_target(summary: xr.Dataset) -> Table:
             interval(row, "eta_ratio"),
         )
     return table
+
+
+def cases(groups: Sequence[Sequence[Row]]) -> Table:
+    """One row a case: its onset, its fastest learning rate, and whether the claim holds there."""
+    table = _table(
+        (
+            "case",
+            "inits",
+            "η_0",
+            "η_1",
+            "η*",
+            "target",
+            "η*/η_1",
+            "λ_nMLE\nat η_1",
+            "⟨τ⟩ at η*",
+            "⟨τ⟩ at η_0/10\n(nearest tested)",
+            "does the claim hold?",
+        )
+    )
+    for group in groups:
+        for row in group:
+            few, most = row.inits
+            small = "" if math.isnan(row.small_eta) else f"\nat {significant(row.small_eta)}"
+            table.add_row(
+                row.case
+                if row.title.lower() == row.case.rpartition("/")[2]
+                else f"{row.case}\n{row.title}",
+                f"{few}" if few == most else f"{few} to {most}",
+                *(estimate(found) for found in (row.eta_0, row.eta_1, row.eta_fastest)),
+                significant(row.target),
+                estimate(row.eta_ratio),
+                estimate(row.exponent, 3),
+                estimate(row.time, 1),
+                estimate(row.small_time, 1) + small,
+                "\n".join(textwrap.wrap(str(row.claim), 26)),
+            )
+        table.add_section()
+    return table
+
+
+def estimate(found: Estimate, digits: int | None = None) -> str:
+    r"""A number over its interval; "> 150" where it is a bound, which its upper limit then lacks.
+
+    Example:
+        >>> from chaotrain.atlas import Estimate
+        >>> estimate(Estimate(6.0, 4.0, 6.0)), estimate(Estimate(148.5, 144.0, 150.0, True), 1)
+        ('6\n[4, 6]', '> 148.5\n[144.0, ∞]')
+    """
+    high = math.inf if found.bound and not math.isnan(found.high) else found.high
+    limits = interval({"x_low": found.low, "x_high": high}, "x", digits)
+    text = significant(found.value) if digits is None else number(found.value, digits)
+    # All are censored: the lower limit says the same.
+    bare = limits == "-" or (found.bound and found.low == found.value)
+    return f"{'> ' if found.bound else ''}{text}" + ("" if bare else f"\n{limits}")
+
+
+def markdown(table: Table) -> str:
+    r"""The same table in Markdown, with a line of text in each cell.
+
+    Example:
+        >>> table = Table("η*", "share")
+        >>> table.add_row("7.5\n[5, 7.5]", "1")
+        >>> print(markdown(table))
+        | η\* | share |
+        |---|---|
+        | 7.5 \[5, 7.5\] | 1 |
+    """
+    heading = [str(column.header) for column in table.columns]
+    rows = zip(*(map(str, column.cells) for column in table.columns), strict=True)
+    lines = [heading, *rows]
+    cells = [[" ".join(cell.split()).translate(ESCAPED) for cell in line] for line in lines]
+    first, *rest = (f"| {' | '.join(line)} |" for line in cells)
+    return "\n".join([first, "|---" * len(heading) + "|", *rest])
+
+
+def report(title: str, summary: xr.Dataset | Sequence[Sequence[Row]]) -> str:
+    """The tables of a study, or that of the cases of a collection, as a page in Markdown."""
+    if isinstance(summary, xr.Dataset):
+        found, lines = tables_of(summary), [f"- {line}" for line in onset_lines(summary)]
+    else:
+        found, lines = [cases(summary)], [RULE]
+    text = "\n".join(lines).translate(ESCAPED)
+    return "\n\n".join([f"# {title}", *map(markdown, found), text]) + "\n"
 
 
 def onset_lines(summary: xr.Dataset) -> list[str]:
@@ -151,7 +254,7 @@ def spelled(table: Table) -> Table:
 def _table(headings: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in headings:
-        table.add_column(heading, justify="left" if heading == "regime" else "right", no_wrap=True)
+        table.add_column(heading, justify="left" if heading in WORDS else "right", no_wrap=True)
     return table
 
 

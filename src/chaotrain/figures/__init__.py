@@ -11,8 +11,12 @@ writes them all. They need no engine and leave matplotlib's global state as it w
 | figure-4 | [exponents][] | λ_nMLE(η) |
 | figure-5 | [transition][] | ρ(η) and ⟨τ⟩(η), with η_0, η_1 and η* |
 | figure-5-targets | [training_times][] | ⟨τ⟩(η) for every target, over the regimes |
+
+[cases][] draws λ_nMLE(η), ρ(η) and ⟨τ⟩(η) of many studies side by side, and `save_cases` writes it.
+[sensitivities][] draws d(t) of two studies: replicas with other weights, and with other batches.
 """
 
+from chaotrain.figures.panels import Case, cases, save_cases
 from chaotrain.figures.rates import exponents, training_times, transition
 from chaotrain.figures.saving import save_all
 from chaotrain.figures.sensitivities import save_sensitivities, sensitivities
@@ -20,11 +24,14 @@ from chaotrain.figures.separation import ball, balls
 from chaotrain.figures.trajectories import loss_trajectories
 
 __all__ = [
+    "Case",
     "ball",
     "balls",
+    "cases",
     "exponents",
     "loss_trajectories",
     "save_all",
+    "save_cases",
     "save_sensitivities",
     "sensitivities",
     "training_times",

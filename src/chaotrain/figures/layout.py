@@ -100,7 +100,22 @@ def label_above(axes: Axes, labels: Sequence[tuple[float, str, str]], rise: floa
         labels: The position in data units, the text and the colour of each.
         rise: Points between the axes and the text.
     """
-    texts = [
+    labels_above([(axes, labels)], rise)
+
+
+def labels_above(
+    panels: Sequence[tuple[Axes, Sequence[tuple[float, str, str]]]], rise: float = 8
+) -> None:
+    """Write labels above all axes of a figure as `label_above` does, in one go."""
+    written = [(axes, _above(axes, labels, rise)) for axes, labels in panels]
+    for axes, _ in written[:1]:
+        root(axes).draw_without_rendering()
+    for axes, texts in written:
+        _shift(axes, texts, vertical=False)
+
+
+def _above(axes: Axes, labels: Sequence[tuple[float, str, str]], rise: float) -> list[Annotation]:
+    return [
         axes.annotate(
             text,
             xy=(position, 1),
@@ -122,16 +137,20 @@ def label_above(axes: Axes, labels: Sequence[tuple[float, str, str]], rise: floa
         )
         for position, text, colour in labels
     ]
-    move_apart(axes, texts, vertical=False)
 
 
 def move_apart(axes: Axes, texts: Sequence[Annotation], vertical: bool) -> None:
     """Shift annotations along one direction until none overlaps and none leaves the axes."""
+    if texts:
+        root(axes).draw_without_rendering()
+        _shift(axes, texts, vertical)
+
+
+def _shift(axes: Axes, texts: Sequence[Annotation], vertical: bool) -> None:
+    """Shift annotations of a figure that was drawn, so that its layout is known."""
     if not texts:
         return
-    figure = root(axes)
-    figure.draw_without_rendering()
-    points = 72 / figure.dpi
+    points = 72 / root(axes).dpi
     side = 1 if vertical else 0
     boxes = [Text.get_window_extent(text) for text in texts]
     sizes = [(box.height if vertical else box.width) * points + 4 for box in boxes]

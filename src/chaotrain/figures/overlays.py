@@ -86,6 +86,11 @@ _MARKS = {
 }
 
 
+def marks() -> list[tuple[str, str, tuple[float, float]]]:
+    """Return the symbol, the colour and the dashes of η_0, η_1 and η*."""
+    return list(_MARKS.values())
+
+
 def onset_intervals(summary: xr.Dataset) -> dict[str, tuple[float, float]]:
     """Return the intervals of those of η_0, η_1 and η* that have one; a limit may be infinite."""
     limits = {
@@ -101,18 +106,10 @@ def onset_intervals(summary: xr.Dataset) -> dict[str, tuple[float, float]]:
 
 def mark_onset(axes: Axes, summary: xr.Dataset) -> None:
     """Mark η_0, η_1 and η* by vertical lines, one for those that coincide, named above the axes."""
-    found: dict[float, list[str]] = {}
-    for name in _MARKS:
-        place = selection.attribute(summary, name)
-        if np.isfinite(place):
-            same = next((known for known in found if np.isclose(known, place)), place)
-            found.setdefault(same, []).append(name)
-    labels = []
-    for place, names in found.items():
-        symbols, colours, dashes = zip(*(_MARKS[name] for name in names), strict=True)
-        colour = colours[0] if len(set(colours)) == 1 else style.INK
-        axes.axvline(place, color=colour, linewidth=0.8, dashes=dashes[-1], zorder=0)
-        labels.append((place, f"{' = '.join(symbols)} = {style.number(place)}", colour))
+    labels = [
+        (place, f"{' = '.join(symbols)} = {style.number(place)}", colour)
+        for place, symbols, colour in onset_lines(axes, summary)
+    ]
     for row, (name, (low, high)) in enumerate(onset_intervals(summary).items()):
         axes.plot(
             # An open limit ends at the edge of the axes; the dot is on the mark's own line.
@@ -127,3 +124,24 @@ def mark_onset(axes: Axes, summary: xr.Dataset) -> None:
             label=name,
         )
     layout.label_above(axes, labels)
+
+
+def onset_lines(axes: Axes, summary: xr.Dataset) -> list[tuple[float, list[str], str]]:
+    """Draw the vertical lines of η_0, η_1 and η*, one for those that coincide.
+
+    Returns:
+        The place of each, the symbols of what is there, and their colour.
+    """
+    found: dict[float, list[str]] = {}
+    for name in _MARKS:
+        place = selection.attribute(summary, name)
+        if np.isfinite(place):
+            same = next((known for known in found if np.isclose(known, place)), place)
+            found.setdefault(same, []).append(name)
+    lines = []
+    for place, names in found.items():
+        symbols, colours, dashes = zip(*(_MARKS[name] for name in names), strict=True)
+        colour = colours[0] if len(set(colours)) == 1 else style.INK
+        axes.axvline(place, color=colour, linewidth=0.8, dashes=dashes[-1], zorder=0)
+        lines.append((place, list(symbols), colour))
+    return lines

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.transforms import Transform
 
 from chaotrain import schema
-from chaotrain.figures import layout, overlays, scales, selection, style
-from chaotrain.figures.style import Floats
+from chaotrain.figures import layout, overlays, points, scales, selection, style
 
 
 @style.house_style()
@@ -39,35 +35,20 @@ def exponents(dataset: xr.Dataset, summary: xr.Dataset, axes: Axes | None = None
     axes = style.new_axes() if axes is None else axes
     rates = selection.rates_of(summary)
     mean, deviation, low, high = (
-        _column(summary, name) for name in ("nmle", "nmle_std", "nmle_low", "nmle_high")
+        points.column(summary, name) for name in ("nmle", "nmle_std", "nmle_low", "nmle_high")
     )
     axes.axhline(0, color=style.INK, linewidth=0.6, zorder=1)
-    each = dataset["exponent"].where(selection.decided(dataset))
-    each = each.transpose(schema.LEARNING_RATE, schema.INIT)
-    places, values = np.broadcast_arrays(selection.rates_of(each)[:, None], each.values)
-    single = np.isfinite(values)
-    axes.plot(
-        places[single],
-        values[single],
-        ".",
-        color=style.GREY,
-        alpha=0.45,
-        markersize=4,
-        markeredgewidth=0,
-        transform=scales.beside(axes, 4),
-        label=r"single balls $\Lambda(\Omega)$",
-        zorder=2,
-    )
+    values = points.single_exponents(axes, dataset, scales.beside(axes, 4))
     axes.plot(rates, mean, color=style.BLUE, linewidth=0.6, alpha=0.5, zorder=2)
-    thin = _intervals(axes, rates, mean - deviation, mean + deviation, width=0.8)
-    thick = _intervals(axes, rates, low, high, width=2.4)
+    thin = points.intervals(axes, rates, mean - deviation, mean + deviation, width=0.8)
+    thick = points.intervals(axes, rates, low, high, width=2.4)
     if thin:
         axes.plot([], [], color=style.BLUE, linewidth=0.8, label="±1 standard deviation")
     if thick:
         axes.plot([], [], color=style.BLUE, linewidth=2.4, label="95% interval of the mean")
     label = r"mean $\lambda_\mathrm{nMLE}$"
     axes.plot(rates, mean, "o", color=style.BLUE, markersize=3.8, label=label, zorder=5)
-    _fit_heights(axes, (values, mean - deviation, mean + deviation, low, high, mean))
+    points.fit_heights(axes, (values, mean - deviation, mean + deviation, low, high, mean))
     axes.set_ylabel(r"local Lyapunov exponent $\Lambda$ per epoch")
     scales.rate_axis(axes, rates, selection.onset(summary))
     axes.set_title("Mean local Lyapunov exponent against the learning rate")
@@ -104,19 +85,9 @@ def transition(dataset: xr.Dataset, summary: xr.Dataset, axes: Axes | None = Non
     rates = selection.rates_of(summary)
     target = selection.main_target(summary)
     here = summary.sel(target=target)
-    right = axes.twinx()
-    right.spines["right"].set(visible=True, color=style.RED)
-    axes.spines["left"].set_color(style.BLUE)
-    for side, colour in ((axes, style.BLUE), (right, style.RED)):
-        side.tick_params(axis="y", which="both", colors=colour)
-        side.yaxis.label.set_color(colour)
-    rho = _column(summary, "rho")
-    aside = scales.beside(axes, -2)
-    axes.plot(rates, rho, color=style.BLUE, linewidth=0.6, alpha=0.5, transform=aside)
-    low, high = _column(summary, "rho_low"), _column(summary, "rho_high")
-    _intervals(axes, rates, low, high, width=1, transform=aside)
-    axes.plot(rates, rho, "D", color=style.BLUE, markersize=4.5, transform=aside, label="ρ")
-    hollow = _training_time(right, here, style.RED, scales.beside(right, 2), "⟨τ⟩")
+    right = points.two_sides(axes)
+    points.shares(axes, summary, scales.beside(axes, -2))
+    hollow = points.training_time(right, here, style.RED, scales.beside(right, 2), "⟨τ⟩")
     last = float(dataset[schema.EPOCH][-1])
     # With these limits ρ = 1 and a censored ⟨τ⟩ = T do not fall on each other, nor on the bars.
     axes.set(ylim=(-0.06, 1.14), ylabel="exponential share ρ (diamonds)")
@@ -160,7 +131,7 @@ def training_times(dataset: xr.Dataset, summary: xr.Dataset, axes: Axes | None =
         here = summary.sel(target=target)
         shift = 2.5 * (index - (len(targets) - 1) / 2)
         # All curves lie on each other where none reached: dots there would be a heap of rings.
-        hollow |= _training_time(
+        hollow |= points.training_time(
             axes, here, shade, scales.beside(axes, shift), f"{target:g}", 3.6, 1e-9
         )
         label = f"to {target:.2f}: not by half"
@@ -191,79 +162,6 @@ def training_times(dataset: xr.Dataset, summary: xr.Dataset, axes: Axes | None =
     if "regime" in summary:
         overlays.regime_bands(axes, rates, [str(regime) for regime in summary["regime"].values])
     return axes
-
-
-def _column(summary: xr.Dataset, name: str) -> Floats:
-    """Return a variable of the summary over the learning rates; NaN if it is not there."""
-    if name not in summary:
-        return np.full(summary.sizes[schema.LEARNING_RATE], np.nan)
-    return np.asarray(summary[name].values, dtype=float)
-
-
-def _fit_heights(axes: Axes, heights: Sequence[Floats]) -> None:
-    """Set the limits of y to show zero and every height, with some air."""
-    known = np.concatenate([[0.0], *(np.ravel(values) for values in heights)])
-    known = known[np.isfinite(known)]
-    air = 0.06 * (np.ptp(known) or 1.0)
-    axes.set_ylim(known.min() - air, known.max() + air)
-
-
-def _intervals(
-    axes: Axes,
-    rates: Floats,
-    low: Floats,
-    high: Floats,
-    width: float,
-    colour: str = style.BLUE,
-    transform: Transform | None = None,
-) -> bool:
-    """Draw the vertical intervals that are known; return whether there is any."""
-    known = np.isfinite(low) & np.isfinite(high)
-    transform = axes.transData if transform is None else transform
-    axes.vlines(
-        rates[known],
-        low[known],
-        high[known],
-        color=colour,
-        linewidth=width,
-        transform=transform,
-        zorder=3,
-    )
-    return bool(known.any())
-
-
-def _training_time(
-    axes: Axes,
-    here: xr.Dataset,
-    colour: str,
-    transform: Transform,
-    label: str,
-    size: float = 4.5,
-    least: float = 0,
-) -> bool:
-    """Draw ⟨τ⟩(η) for one target, a dot where a share of `least` or more reached it.
-
-    Returns whether a dot is hollow, fewer than half having reached the target.
-    """
-    rates = selection.rates_of(here)
-    time, reached = _column(here, "mean_training_time"), _column(here, "reached")
-    low, high = (_column(here, f"mean_training_time_{limit}") for limit in ("low", "high"))
-    axes.plot(rates, time, color=colour, linewidth=0.8, alpha=0.6, transform=transform, zorder=2)
-    _intervals(axes, rates, low, high, 1, colour, transform)
-    some, few = reached >= 0.5, (reached < 0.5) & (reached >= least)
-    for chosen, face in ((some, colour), (few, "white")):
-        axes.plot(
-            rates[chosen],
-            time[chosen],
-            "o",
-            color=colour,
-            markerfacecolor=face,
-            markersize=size,
-            transform=transform,
-            label=label if chosen is some else None,
-            zorder=4,
-        )
-    return bool((few & np.isfinite(time)).any())
 
 
 def _target_colours(count: int) -> list[str]:

@@ -94,6 +94,24 @@ def rate_axis(axes: Axes, rates: Floats, onset: float, note: str = "") -> None:
     axes.set_xlabel(f"{label}\n{note}" if note else label)
 
 
+def log_rates(axes: Axes, first: float, last: float) -> None:
+    """Scale x logarithmically from the first to the last learning rate, with few round ticks."""
+    air = max(0.05 * np.log(last / first), 0.1) if last > first else np.log(2.0)
+    low, high = float(first * np.exp(-air)), float(last * np.exp(air))
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    powers = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    for subs in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), tuple(np.arange(1.0, 10.0))):
+        ticks = np.array([sub * 10.0**power for power in powers for sub in subs])
+        ticks = ticks[(ticks >= low) & (ticks <= high)]
+        if len(ticks) >= 2:
+            break
+    axes.xaxis.set_major_locator(FixedLocator(ticks[:: -(-len(ticks) // 4)].tolist()))
+    axes.xaxis.set_major_formatter(lambda value, _: style.number(value))
+    axes.xaxis.set_minor_locator(LogLocator(subs=np.arange(1, 10).tolist(), numticks=99))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
 Scaling = Callable[[Floats], Floats]
 
 

@@ -1,0 +1,28 @@
+"""Many cases of one experiment side by side, and what the paper's claim comes to in each.
+
+A collection is a file of named cases; run, each is an ordinary study in a folder of its own; read
+together, they make a figure and a table with a row a case.
+"""
+
+from chaotrain.atlas.collection import Case, Collection, Group, load, presets
+from chaotrain.atlas.estimates import Estimate
+from chaotrain.atlas.folder import Atlas, is_atlas, run
+from chaotrain.atlas.judging import RULE, Claim, claim
+from chaotrain.atlas.rows import Row, row
+
+__all__ = [
+    "RULE",
+    "Atlas",
+    "Case",
+    "Claim",
+    "Collection",
+    "Estimate",
+    "Group",
+    "Row",
+    "claim",
+    "is_atlas",
+    "load",
+    "presets",
+    "row",
+    "run",
+]

@@ -1,0 +1,146 @@
+"""What the command line prints and draws of a directory: one study, or a collection of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import typer
+
+from chaotrain import atlas, exports, files, tables
+from chaotrain.atlas import Atlas
+from chaotrain.errors import UserError
+from chaotrain.study import Study
+
+
+def opened(folder: Path) -> Study | Atlas:
+    """The study or the collection in a directory.
+
+    Raises:
+        UserError: If it holds neither.
+    """
+    return Atlas(folder) if atlas.is_atlas(folder) else Study(folder)
+
+
+def single(folder: Path) -> Study:
+    """The study in a directory.
+
+    Raises:
+        UserError: If it holds none, with the cases to choose from if it holds a collection.
+    """
+    found = opened(folder)
+    if isinstance(found, Atlas):
+        first, *more = (str(folder / path) for path in found.collection.cases)
+        others = f" or {len(more)} more" if more else ""
+        raise UserError(f"{folder} is a collection: name one of its cases, {first}{others}")
+    return found
+
+
+def summary(found: Study | Atlas) -> None:
+    """Print the tables of a study, or the row of every case of a collection."""
+    if isinstance(found, Study):
+        statistics = found.summary
+        tell_unfinished(found)
+        tables.show(statistics)
+    else:
+        rows = found.rows()
+        tell_unfinished(found)
+        tables.show_cases(rows)
+
+
+def as_json(found: Study | Atlas) -> str:
+    """The summary as JSON; of a collection that of each case, with its claim (null: not run)."""
+    if isinstance(found, Study):
+        return exports.summary_json(found.summary)
+    cases = {}
+    for row in (row for group in found.rows() for row in group):
+        study = found.studies.get(row.case)
+        cases[row.case] = {
+            "title": row.title,
+            "claim": row.claim._asdict(),
+            "summary": json.loads(exports.summary_json(study.summary)) if study else None,
+        }
+    content = {"title": found.collection.title, "scale": found.collection.scale, "cases": cases}
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def as_markdown(found: Study | Atlas) -> str:
+    """The tables of `summary` as a page in Markdown."""
+    if isinstance(found, Study):
+        return tables.report(found.path.resolve().name, found.summary)
+    return tables.report(found.collection.title, found.rows())
+
+
+def tell_unfinished(found: Study | Atlas) -> None:
+    """Say on stderr how much is finished, unless it is all."""
+    if isinstance(found, Study):
+        done, total, what = len(found.finished), len(found.tiles), "tiles"
+    else:
+        done, total, what = len(found.finished), len(found.collection.cases), "cases"
+    if done < total:
+        typer.echo(f"{done} of {total} {what} are finished; run it again to resume.", err=True)
+
+
+def verify(found: Study | Atlas) -> bool:
+    """Check every finished tile against its SHA-256, say what is wrong, and whether all is well."""
+    studies = [found] if isinstance(found, Study) else list(found.studies.values())
+    problems = [problem for study in studies for problem in study.verify()]
+    for problem in problems:
+        typer.echo(problem, err=True)
+    for path in (path for study in studies for path in study.unrecorded()):
+        typer.echo(f"{path} is no finished tile: it is not read", err=True)
+    finished = sum(len(study.finished) for study in studies)
+    if problems:
+        typer.echo(
+            f"{len(problems)} of {finished} finished tiles are not as recorded: delete them with "
+            "their records and run again to compute them anew",
+            err=True,
+        )
+        return False
+    total = sum(len(study.tiles) for study in studies)
+    cases = ""
+    if isinstance(found, Atlas):
+        cases = f" in {len(studies)} of {len(found.collection.cases)} cases"
+    typer.echo(f"{finished} of {total} tiles finished{cases}, all as recorded")
+    return True
+
+
+def draw(found: Study | Atlas) -> list[Path]:
+    """Draw figures 1 to 5 of a study, or the figures of a collection, into its folder `figures`."""
+    from chaotrain import figures
+
+    if isinstance(found, Study):
+        dataset, statistics = found.dataset, found.summary
+        return _written(found.path, lambda to: figures.save_all(dataset, statistics, to))
+    if not found.studies:
+        raise UserError(f"{found.path} has no finished tile yet: run it again to resume")
+
+    def save(folder: Path) -> list[Path]:
+        paths: list[Path] = []
+        for group in found.collection.groups:
+            panels = [
+                figures.Case(
+                    title, study.dataset if study else None, study.summary if study else None
+                )
+                for title, study in found.cases(group)
+            ]
+            if any(panel.summary is not None for panel in panels):
+                paths += figures.save_cases(group.title, panels, folder, group.name)
+        return paths
+
+    return _written(found.path, save)
+
+
+def _written(root: Path, save: Callable[[Path], Iterable[Path]]) -> list[Path]:
+    """Save figures beside the folder of the old ones, and move them there when all are drawn."""
+    folder = root / "figures"
+    unfinished = folder.with_name(folder.name + files.UNFINISHED)
+    files.remove(unfinished)
+    try:
+        with files.writing(folder):
+            drawn = save(unfinished)
+            folder.mkdir(exist_ok=True)
+            return [path.replace(folder / path.name) for path in drawn]
+    finally:
+        files.remove(unfinished)
