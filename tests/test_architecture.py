@@ -16,6 +16,7 @@ ROOT = Path(chaotrain.__file__).parent
 LAYERS = """
 errors schema
 signals overrides explaining files maps distances
+importing
 layout networks tasks
 training ensembles
 growth statistics
