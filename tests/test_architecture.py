@@ -16,7 +16,7 @@ ROOT = Path(chaotrain.__file__).parent
 LAYERS = """
 errors schema
 signals overrides explaining files maps distances
-fields
+fields importing
 layout networks tasks optimizers
 training ensembles
 growth statistics
