@@ -185,24 +185,12 @@ def test_scales(file: Path) -> None:
 
 # ---- the presets
 
-# Their fields are those of networks, optimisers and regularisation that come with this issue.
-LATER = ("figure-7", "figure-9", "figure-13", "figure-14", "atlas")
-
 
 def test_the_figures_are_in_order() -> None:
     assert list(atlas.presets()) == ["atlas", *(f"figure-{number}" for number in range(6, 15))]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(
-            name,
-            marks=[pytest.mark.xfail(raises=UserError, strict=True)] if name in LATER else [],
-        )
-        for name in atlas.presets()
-    ],
-)
+@pytest.mark.parametrize("name", atlas.presets())
 def test_every_preset_resolves_at_both_scales(name: str) -> None:
     quick, full = loaded(name), loaded(name, scale="full")
     assert list(quick.cases) == list(full.cases)

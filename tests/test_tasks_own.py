@@ -273,12 +273,12 @@ def test_a_function_of_the_current_directory_makes_a_task(module: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("own_task_module:tesk", "own_task_module has no function 'tesk'"),
-        ("own_task_module:value", "has no function 'value'"),
-        ("own_task_module:", "has no function ''"),
-        (":task", "cannot import ''"),
-        ("own_missing_module:task", "cannot import 'own_missing_module'.*ModuleNotFoundError"),
-        ("own_broken_module:task", "cannot import.*nothing_of_the_kind"),
+        ("own_task_module:tesk", "own_task_module has no tesk; did you mean task"),
+        ("own_task_module:value", "it is no function but"),
+        ("own_task_module:", "write package.module:name"),
+        (":task", "write package.module:name"),
+        ("own_missing_module:task", "there is no module own_missing_module"),
+        ("own_broken_module:task", "importing it raised.*nothing_of_the_kind"),
         ("own_task_module:arrays", "returns tuple: return a chaotrain.tasks.Task"),
         ("own_task_module:broken", r"fails \(ZeroDivisionError: division by zero\)"),
         ("own_task_module:bad", "targets row 0 holds -1, below 0"),

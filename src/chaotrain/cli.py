@@ -35,6 +35,14 @@ Override = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Override a field; the value is TOML."),
 ]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        metavar="DIR",
+        help="Data that is not bundled; by default CHAOTRAIN_DATA, else it is downloaded.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -71,6 +79,7 @@ def run(
         str | None,
         typer.Option("--scale", metavar="quick|full", help="Of a collection; by default quick."),
     ] = None,
+    data_dir: DataDir = None,
 ) -> None:
     """Run an experiment or a collection into DIR, or go on with it; then print and draw it."""
     from chaotrain import atlas, progress, runs, showing
@@ -78,12 +87,30 @@ def run(
     found: Study | atlas.Atlas
     settings = atlas.load(source, overrides or (), scale)
     if isinstance(settings, atlas.Collection):
-        found = atlas.run(settings, out, progress.shown)
+        found = atlas.run(settings, out, progress.shown, data_dir)
     else:
         with progress.shown() as tick:
-            found = runs.run(settings, out, tick)
+            found = runs.run(settings, out, tick, data_dir)
     showing.summary(found)
     for path in showing.draw(found):
+        typer.echo(path)
+
+
+@app.command()
+def noise(
+    source: Source,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="For the two studies.")],
+    overrides: Override = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Tell apart how sensitive training is to its initial weights and to its batches."""
+    from chaotrain import experiment, progress, sensitivity, showing, tables
+
+    settings = experiment.load(source, overrides or ())
+    both = sensitivity.compare(settings, out, progress.shown, data_dir)
+    weights, batches = (study.dataset for study in both)
+    tables.show_noise(both[0].summary, sensitivity.compared(weights, batches))
+    for path in showing.draw_noise(out, weights, batches):
         typer.echo(path)
 
 

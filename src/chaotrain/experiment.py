@@ -193,6 +193,8 @@ def load(source: str | Path, overrides: Sequence[str] = ()) -> Experiment:
         fields = written.parse(known[str(source)], source)
     else:
         fields = _read(Path(source), known)
+    if not fields.keys().isdisjoint(("cases", "include")):
+        raise UserError(f"{source} is a collection of cases: run it with chaotrain run")
     for override in overrides:
         written.apply(fields, override)
     return validated(Experiment, fields)

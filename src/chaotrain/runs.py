@@ -125,8 +125,7 @@ def run(
     Warns:
         ProvenanceWarning: As `sweep`.
     """
-    if settings.targets:
-        Store(out).check(settings)  # before the data is read
+    Store(out).check(settings)  # before the data is read
     system = system_of(settings, data_dir)
     return _fill(system, settings.with_targets(system.target), out, progress)
 

@@ -58,9 +58,8 @@ def compare(
         WEIGHTS: settings.model_copy(update={"noise": "common"}),
         BATCHES: settings.model_copy(update={"noise": "own", "epsilon": 0.0}),
     }
-    if settings.targets:
-        for name, one in both.items():
-            Store(root / name).check(one)
+    for name, one in both.items():
+        Store(root / name).check(one)
     studies = []
     for name, one in both.items():
         with shown(f"other {name}") as tick:

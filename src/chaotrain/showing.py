@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import typer
+import xarray as xr
 
 from chaotrain import atlas, exports, files, tables
 from chaotrain.atlas import Atlas
@@ -130,6 +131,13 @@ def draw(found: Study | Atlas) -> list[Path]:
         return paths
 
     return _written(found.path, save)
+
+
+def draw_noise(root: Path, weights: xr.Dataset, batches: xr.Dataset) -> list[Path]:
+    """Draw the two studies of `chaotrain noise` into its folder `figures`."""
+    from chaotrain import figures
+
+    return _written(root, lambda to: figures.save_sensitivities(weights, batches, to))
 
 
 def _written(root: Path, save: Callable[[Path], Iterable[Path]]) -> list[Path]:

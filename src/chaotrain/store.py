@@ -119,7 +119,10 @@ class Store:
             )
 
     def _check_same(self, new: Grid) -> None:
-        differs = experiment.difference(self.grid(), new)
+        held = self.grid()
+        if not new.targets:  # those of the task, which is not known yet
+            new = new.model_copy(update={"targets": held.targets, "target": held.target})
+        differs = experiment.difference(held, new)
         if differs:
             raise UserError(
                 f"out = {self.root}: holds a study that differs in {differs}; "

@@ -37,6 +37,17 @@ def show_cases(groups: Sequence[Sequence[Row]]) -> None:
     _print([cases(groups)], ["", *textwrap.wrap(RULE, WIDTH)])
 
 
+def show_noise(weights: xr.Dataset, compared: xr.Dataset) -> None:
+    """Print how far networks end up for other weights and for other noise."""
+    _print(
+        [noise(weights, compared)],
+        [
+            "d(T): distance to the reference after the last epoch, geometric mean.",
+            "share: near 0 the noise alone tells networks apart, near 1 weights by ε do too.",
+        ],
+    )
+
+
 def tables_of(summary: xr.Dataset) -> list[Table]:
     """The tables of a study."""
     return [chaos(summary), learning(summary), by_target(summary)]
@@ -87,6 +98,24 @@ def learning(summary: xr.Dataset) -> Table:
             number(row["loss_rise_share"], 2),
             number(row["path_ratio"], 2),
         )
+    return table
+
+
+def noise(weights: xr.Dataset, compared: xr.Dataset) -> Table:
+    """One row a learning rate: d(T) for other weights and for other noise; intervals are 95%.
+
+    Args:
+        weights: Summary of the study of other weights.
+        compared: What `sensitivity.compared` returns.
+    """
+    measured = ("λ_nMLE", "d(T), other weights", "d(T), other noise", "share")
+    table = _table(("η", *(heading for name in measured for heading in (name, "[95%]"))))
+    for index, chaotic in enumerate(_rows(weights)):
+        row = _scalars(compared.isel({schema.LEARNING_RATE: index}))
+        cells = [number(chaotic["nmle"], 3), interval(chaotic, "nmle", 3)]
+        for name in ("weights", "batches", "share"):
+            cells += [significant(row[name]), interval(row, name)]
+        table.add_row(f"{chaotic['learning_rate']:.6g}", *cells)
     return table
 
 

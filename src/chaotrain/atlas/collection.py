@@ -32,8 +32,9 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 from chaotrain import experiment
 from chaotrain import overrides as written
 from chaotrain.errors import UserError
-from chaotrain.experiment import Experiment, Model, validated
+from chaotrain.experiment import Experiment, validated
 from chaotrain.explaining import near
+from chaotrain.fields import Model
 
 SCALES = ("quick", "full")
 # Folders of a collection directory that are no case.

@@ -81,7 +81,12 @@ def is_atlas(path: Path) -> bool:
     return files.exists(path / COLLECTION)
 
 
-def run(collection: Collection, out: str | Path, shown: Shown | None = None) -> Atlas:
+def run(
+    collection: Collection,
+    out: str | Path,
+    shown: Shown | None = None,
+    data_dir: str | Path | None = None,
+) -> Atlas:
     """Run every case into its folder, or go on where that was stopped.
 
     Every case is checked before the first one is computed. A case that is finished is left as it
@@ -92,12 +97,13 @@ def run(collection: Collection, out: str | Path, shown: Shown | None = None) -> 
         out: The collection directory.
         shown: Called with the name of each case, as "relu (2 of 5)"; what it returns is entered
             for as long as the case runs and gives the `runs.Progress`.
+        data_dir: The folder of data that is not bundled; see `tasks.load`.
 
     Raises:
         UserError: If a case or the directory does not fit; nothing is written then.
         Interrupted: If a signal asked for it; finished tiles are kept.
     """
-    from chaotrain import runs
+    from chaotrain import runs, systems
 
     root, cases = Path(out), collection.cases
     _check(root, collection)
@@ -105,13 +111,13 @@ def run(collection: Collection, out: str | Path, shown: Shown | None = None) -> 
     for path, case in left.items():
         signals.check()
         with _named(path):
-            runs.system_of(case.experiment)
+            systems.system_of(case.experiment, data_dir)
     with _recording(root, collection):
         for number, (path, case) in enumerate(cases.items(), 1):
             if path in left:
                 name = f"{path} ({number} of {len(cases)})"
                 with _named(path), shown(name) if shown else contextlib.nullcontext() as tick:
-                    runs.run(case.experiment, root / path, tick)
+                    runs.run(case.experiment, root / path, tick, data_dir)
     return Atlas(root)
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 from chaotrain.errors import UserError, first_line
+from chaotrain.explaining import short
+from chaotrain.importing import load_object
 from chaotrain.tasks.task import Task, digest
 
 
@@ -28,7 +25,9 @@ def from_function(name: str) -> Task:
         >>> from_function("chaotrain.tasks.tabular:iris").name
         'iris'
     """
-    make = _function(name)
+    make = load_object(name, "task")
+    if not callable(make):
+        raise UserError(f"task = {name!r}: it is no function but {short(make)}")
     try:
         task = make()
     except UserError as error:
@@ -47,25 +46,3 @@ def from_function(name: str) -> Task:
         arrays = (task.inputs, task.targets, task.test_inputs, task.test_targets)
         return replace(task, hashes={task.name: digest(*arrays)})
     return task
-
-
-def _function(name: str) -> Callable[[], Any]:
-    module, _, function = name.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        found = getattr(importlib.import_module(module), function, None)
-    except Exception as error:  # whatever a module does when it is imported
-        raise UserError(
-            f"task = {name!r}: cannot import {module!r} ({type(error).__name__}: "
-            f"{first_line(error)}), looked for in the current directory and in the installed "
-            "packages"
-        ) from error
-    if not callable(found):
-        raise UserError(
-            f"task = {name!r}: {module} has no function {function!r}, write a function without "
-            "arguments that returns a chaotrain.tasks.Task"
-        )
-    make: Callable[[], Any] = found
-    return make
