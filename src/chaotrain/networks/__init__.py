@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from chaotrain.networks.activations import ACTIVATIONS
 from chaotrain.networks.adapters import from_equinox, from_flax
-from chaotrain.networks.cnn import cnn
+from chaotrain.networks.conv import cnn
 from chaotrain.networks.inits import INITS
 from chaotrain.networks.mlp import mlp
 from chaotrain.networks.named import from_function
