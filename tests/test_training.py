@@ -11,7 +11,6 @@ import pytest
 
 import baseline
 import chaotrain as ct
-from chaotrain import maps
 
 Blobs = Callable[..., ct.Task]
 
@@ -64,50 +63,6 @@ def test_adam_runs_in_an_ensemble(blobs: Blobs) -> None:
     system = ct.TrainingMap(ct.networks.mlp([5, 4, 3]), blobs(), optimizer=optax.adam)
     curves = ct.divergence(system, 0.01, epochs=40, replicas=2)
     assert curves.loss.values[-1] < curves.loss.values[0]
-
-
-def conforming() -> list[tuple[str, ct.Map]]:
-    random = np.random.default_rng(0)
-    x, y = random.normal(size=(30, 5)), random.integers(3, size=30)
-    task = ct.Task.from_arrays(x, y, x, y)
-    nets = [
-        (f"{activation}-{init}", ct.networks.mlp([5, 4, 3], activation, init))
-        for activation in ct.networks.ACTIVATIONS
-        for init in ct.networks.INITS
-    ]
-    return [
-        ("quadratic", ct.maps.quadratic((1.0, 2.0))),
-        ("cubic", ct.maps.cubic()),
-        *((name, ct.TrainingMap(net, task)) for name, net in nets),
-        ("float32", ct.TrainingMap(nets[0][1], task, dtype="float32")),
-        ("adam", ct.TrainingMap(nets[0][1], task, optimizer=optax.adam)),
-    ]
-
-
-@pytest.mark.parametrize(("name", "system"), conforming())
-def test_every_map_conforms(name: str, system: ct.Map) -> None:
-    assert isinstance(system, ct.Map)
-    assert not jax.config.jax_enable_x64
-    state, again, other = system.init(0), system.init(jax.random.key(0)), system.init(1)
-    wanted = "float32" if name == "float32" else "float64"
-    for leaf in jax.tree.leaves(maps.coordinates(system, state)):
-        assert leaf.dtype == wanted
-    assert jax.tree.all(jax.tree.map(lambda a, b: bool(jnp.all(a == b)), state, again))
-    if name != "quadratic":
-        assert not jax.tree.all(jax.tree.map(lambda a, b: bool(jnp.all(a == b)), state, other))
-    stepped = system.step(state, 0.1)
-    assert jax.tree.structure(stepped) == jax.tree.structure(state)
-    with jax.enable_x64(True):
-        combined, revealed = maps.advance(system, state, 0.1)
-        parts = {**revealed, **maps.inspect(system, state)}
-    for a, b in zip(jax.tree.leaves(stepped), jax.tree.leaves(combined), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-12 if name != "float32" else 1e-5)
-    seen = system.observe(state)
-    assert seen.keys() == parts.keys()
-    for key, value in seen.items():
-        assert value.shape == ()
-        assert float(value) == pytest.approx(float(parts[key]), rel=1e-6)
-    assert min(maps.cost(system)) > 0
 
 
 def test_global_flag_of_jax_is_left_alone(blobs: Blobs) -> None:
