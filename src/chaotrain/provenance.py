@@ -47,13 +47,21 @@ class Run(BaseModel):
 
 
 class Record(BaseModel):
-    """The provenance of a study: what was computed, how it was cut into tiles, by which runs."""
+    """The provenance of a study: what was computed, how it was cut into tiles, by which runs.
+
+    Attributes:
+        experiment_sha256: The digest of the experiment file.
+        layout: How the balls were cut into tiles and blocks.
+        runs: Every run so far.
+        score: What the task calls its score.
+    """
 
     model_config = ConfigDict(extra="allow", strict=True)
 
     experiment_sha256: str
     layout: dict[str, Annotated[int, Field(ge=1, le=2**31)]]
     runs: list[Run]
+    score: str = "accuracy"
 
     @field_validator("layout")
     @classmethod

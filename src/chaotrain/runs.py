@@ -168,7 +168,10 @@ def _open(store: Store, system: Map, grid: Grid, plan: Layout) -> Record:
     if record is None or not record.runs:
         text = grid.to_toml()
         digest = hashlib.sha256(text.encode()).hexdigest()
-        record = Record(experiment_sha256=digest, layout=plan.to_dict(), runs=[described])
+        score = getattr(system, "score_name", "accuracy")
+        record = Record(
+            experiment_sha256=digest, layout=plan.to_dict(), runs=[described], score=score
+        )
         store.begin(text, record)
         return record
     first = record.runs[0]

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# An attribute of the data set and of its summary: what the task calls its score.
+SCORE = "score"
 LEARNING_RATE, INIT, REPLICA, EPOCH, TARGET = "learning_rate", "init", "replica", "epoch", "target"
 
 # Verdict of a ball (design.md, section 1).
@@ -58,14 +60,14 @@ COORDINATES = {
     INIT: Variable((INIT,), "initialisation"),
     REPLICA: Variable((REPLICA,), "perturbed copy"),
     EPOCH: Variable((EPOCH,), "epoch", "epoch"),
-    TARGET: Variable((TARGET,), "target test accuracy"),
+    TARGET: Variable((TARGET,), "target test score"),
 }
 
 RECORDED = {
     "distance": Variable((*_BALL, REPLICA, EPOCH), "L1 distance to the reference network"),
     "loss": Variable((*_BALL, EPOCH), "training loss"),
-    "train_accuracy": Variable((*_BALL, EPOCH), "training accuracy"),
-    "test_accuracy": Variable((*_BALL, EPOCH), "test accuracy"),
+    "train_accuracy": Variable((*_BALL, EPOCH), "training score (accuracy, or R² of a regression)"),
+    "test_accuracy": Variable((*_BALL, EPOCH), "test score (accuracy, or R² of a regression)"),
     "path_length": Variable((*_BALL, EPOCH), "Euclidean path length in weight space"),
     "displacement": Variable((*_BALL, EPOCH), "Euclidean distance from the initial weights"),
 }
@@ -92,7 +94,7 @@ DERIVED = {
     "verdict": Variable(_BALL, "verdict of the growth fit"),
     "status": Variable(_BALL, "whether the ball ran and stayed finite"),
     "blow_up_epoch": Variable(_BALL, "first epoch that is not finite", "epoch"),
-    "training_time": Variable((*_BALL, TARGET), "first epoch at the target accuracy", "epoch"),
+    "training_time": Variable((*_BALL, TARGET), "first epoch at the target score", "epoch"),
     "loss_rise_share": Variable(_BALL, "share of epochs in which the training loss rises"),
     "path_ratio": Variable(_BALL, "path length over net displacement"),
 }
@@ -108,7 +110,7 @@ SUMMARY = {
     "ran": Variable(_RATE, "initialisations run"),
     "decided": Variable(_RATE, "initialisations decided"),
     "regime": Variable(_RATE, "training regime"),
-    "best_accuracy": Variable(_RATE, "median over initialisations of the best test accuracy"),
+    "best_accuracy": Variable(_RATE, "median over initialisations of the best test score"),
     "loss_rise_share": Variable(_RATE, "mean share of epochs in which the training loss rises"),
     "path_ratio": Variable(_RATE, "mean path length over net displacement"),
     "mean_training_time": Variable((LEARNING_RATE, TARGET), "mean of min(τ, T)", "epoch"),

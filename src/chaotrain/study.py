@@ -31,6 +31,7 @@ class Study:
         record = self.store.provenance()
         if record is None:
             raise UserError(f"{self.store.root} has no provenance.json: run it again to resume")
+        self.score = record.score
         balls = self.grid.balls
         self.tiles = [[balls[i] for i in tile] for tile in record.plan.tiles(len(balls))]
 
@@ -71,7 +72,7 @@ class Study:
         coords = {
             name: (name, values, schema.COORDINATES[name].attrs) for name, values in points.items()
         }
-        return xr.Dataset(variables, coords=coords)
+        return xr.Dataset(variables, coords=coords, attrs={schema.SCORE: self.score})
 
     def _tile(self, index: int) -> dict[str, np.ndarray]:
         arrays = self.store.read_tile(index, self.tiles[index])
@@ -93,13 +94,14 @@ class Study:
     def summary(self) -> xr.Dataset:
         """The statistics over initialisations, a learning rate at a time."""
         assert self.grid.target is not None
-        return summarise(self.dataset, self.grid.target)
+        summary = summarise(self.dataset, self.grid.target)
+        return summary.assign_attrs({schema.SCORE: self.score})
 
     def best(self, target: float | None = None, epochs: int | None = None) -> Best:
         """The learning rate that reaches a target first, or scores best after some epochs.
 
         Args:
-            target: A test accuracy; any, not only those of the experiment.
+            target: A test score; any, not only those of the experiment.
             epochs: An epoch budget.
 
         Raises:

@@ -86,8 +86,9 @@ def chaos(summary: xr.Dataset) -> Table:
 
 def learning(summary: xr.Dataset) -> Table:
     """One row a learning rate: what training achieves there; intervals are 95%."""
+    score = {"accuracy": "acc."}.get(name := summary.attrs.get(schema.SCORE, "accuracy"), name)
     time = f"⟨τ⟩ to {summary.attrs['target']:g}"
-    table = _table(("η", "best acc.", time, "[95%]", "reached", "loss rises", "path ratio"))
+    table = _table(("η", f"best {score}", time, "[95%]", "reached", "loss rises", "path ratio"))
     for row in _rows(summary):
         table.add_row(
             f"{row['learning_rate']:.6g}",

@@ -95,7 +95,8 @@ def transition(dataset: xr.Dataset, summary: xr.Dataset, axes: Axes | None = Non
     notes = ["top bars: 95% intervals"] if overlays.onset_intervals(summary) else []
     notes += [f"hollow: fewer than half reached {target:.2f}"] if hollow else []
     scales.rate_axis(axes, rates, selection.onset(summary), "; ".join(notes))
-    axes.set_title(f"Onset of chaos and training time to {target:.2f} test accuracy", pad=24)
+    score = selection.score(summary)
+    axes.set_title(f"Onset of chaos and training time to {target:.2f} test {score}", pad=24)
     overlays.mark_onset(axes, summary)
     return axes
 
@@ -157,7 +158,7 @@ def training_times(dataset: xr.Dataset, summary: xr.Dataset, axes: Axes | None =
     note = f"{'; '.join(notes)} in {last:g} epochs" if notes else ""
     scales.rate_axis(axes, rates, selection.onset(summary), note)
     axes.set(ylim=(0, 1.05 * last), ylabel="mean epochs to the target ⟨τ⟩")
-    axes.set_title("Training time to each test accuracy, fastest at the star")
+    axes.set_title(f"Training time to each test {selection.score(summary)}, fastest at the star")
     layout.legend_above(axes, columns=2 if len(targets) > 3 else len(targets), handles=handles)
     if "regime" in summary:
         overlays.regime_bands(axes, rates, [str(regime) for regime in summary["regime"].values])

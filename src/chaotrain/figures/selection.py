@@ -45,6 +45,11 @@ def main_target(summary: xr.Dataset) -> float:
     return float(targets[np.argmin(np.abs(targets - wanted))] if wanted == wanted else targets[-1])
 
 
+def score(summary: xr.Dataset) -> str:
+    """Return what the task calls its score."""
+    return str(summary.attrs.get(schema.SCORE, "accuracy"))
+
+
 def rates_of(data: xr.Dataset | xr.DataArray) -> npt.NDArray[np.float64]:
     """Return the learning rates as an array."""
     return np.asarray(data[schema.LEARNING_RATE].values, dtype=float)
