@@ -343,7 +343,7 @@ def test_a_row_without_an_onset(summary: xr.Dataset) -> None:
     assert math.isnan(row.small_eta)
     cells = next(zip(*(column.cells for column in tables.cases([[row]]).columns), strict=True))
     assert cells[2:5] == ("-", "-", "-")
-    assert cells[6:10] == ("-", "-", "-", "-")
+    assert cells[6:11] == ("-", "-", "-", "-", "-")
 
 
 @pytest.mark.parametrize(
@@ -361,6 +361,22 @@ def test_an_estimate_is_a_bound_where_some_did_not_reach(found: Estimate, text: 
     assert tables.estimate(found, 1) == text
 
 
+def test_the_ratio_at_other_targets_is_told_beside_that_at_the_main_one() -> None:
+    dataset = derived_data.study(
+        ["bbbb", "bbbb", "eeee", "eeee"],
+        learning_rates=(0.1, 1.0, 2.0, 4.0),
+        times=np.add.outer((90.0, 30.0, 40.0, 50.0), np.zeros(4)),
+        best=np.array([1.0, 1.0, 1.0, 1.0])[:, None],
+        targets=(0.5, 0.9),
+    )
+    summary = summarise(dataset, 0.9)
+    row = atlas.row("a", "a", summary)
+    ratio = float(summary.eta_ratio.sel(target=0.5))
+    assert row.other_ratios == ((0.5, ratio),)
+    cells = next(zip(*(column.cells for column in tables.cases([[row]]).columns), strict=True))
+    assert cells[7] == f"{ratio:.3g} at 0.5"
+
+
 def test_the_table_of_the_cases(summary: xr.Dataset) -> None:
     rows = [
         [atlas.row("figure-6/tanh", "tanh", summary), atlas.row("figure-6/a", "A|*", summary)],
@@ -371,16 +387,16 @@ def test_the_table_of_the_cases(summary: xr.Dataset) -> None:
     lines = tables.markdown(table).splitlines()
     assert len(lines) == 2 + 3
     cells = [line.strip("| ").split(" | ") for line in (lines[0], *lines[2:])]
-    assert {len(line) for line in cells} == {11}
-    assert lines[1].count("---") == 11
+    assert {len(line) for line in cells} == {12}
+    assert lines[1].count("---") == 12
     headings, first, second, third = cells
-    assert headings[8:10] == ["⟨τ⟩ at η\\*", "⟨τ⟩ at η_0/10 (nearest tested)"]
+    assert headings[9:11] == ["⟨τ⟩ at η\\*", "⟨τ⟩ at η_0/10 (nearest tested)"]
     assert first[0] == "figure-6/tanh"
     assert first[3] == "4 \\[2, 4\\]"
-    assert first[9] == "\\> 100.0 at 0.1"
-    assert first[10] == "yes: η\\* = 1 η_1"
+    assert first[10] == "\\> 100.0 at 0.1"
+    assert first[11] == "yes: η\\* = 1 η_1"
     assert second[0] == "figure-6/a A\\|\\*"
-    assert third == ["figure-7/b case B", "0", *"-" * 8, "undecided: not run yet"]
+    assert third == ["figure-7/b case B", "0", *"-" * 9, "undecided: not run yet"]
 
 
 def test_a_page_has_the_rule(summary: xr.Dataset) -> None:

@@ -147,6 +147,7 @@ def cases(groups: Sequence[Sequence[Row]]) -> Table:
             "η*",
             "target",
             "η*/η_1",
+            "η*/η_1 at\nother targets",
             "λ_nMLE\nat η_1",
             "⟨τ⟩ at η*",
             "⟨τ⟩ at η_0/10\n(nearest tested)",
@@ -159,12 +160,16 @@ def cases(groups: Sequence[Sequence[Row]]) -> Table:
             small = "" if math.isnan(row.small_eta) else f"\nat {significant(row.small_eta)}"
             table.add_row(
                 row.case
-                if row.title.lower() == row.case.rpartition("/")[2]
+                if row.title.lower() == row.case.rpartition("/")[2].replace("-", " ")
                 else f"{row.case}\n{row.title}",
                 f"{few}" if few == most else f"{few} to {most}",
                 *(estimate(found) for found in (row.eta_0, row.eta_1, row.eta_fastest)),
                 significant(row.target),
                 estimate(row.eta_ratio),
+                ";\n".join(
+                    f"{significant(ratio)} at {target:g}" for target, ratio in row.other_ratios
+                )
+                or "-",
                 estimate(row.exponent, 3),
                 estimate(row.time, 1),
                 estimate(row.small_time, 1) + small,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import xarray as xr
 
+from chaotrain import schema
 from chaotrain.atlas import estimates, judging
 from chaotrain.atlas.estimates import NONE, Estimate
 from chaotrain.atlas.judging import Claim
@@ -25,6 +26,7 @@ class Row:
         eta_1: The onset of fully developed chaos.
         eta_fastest: η* for the main target.
         eta_ratio: η*/η_1.
+        other_ratios: The other targets with their η*/η_1.
         exponent: λ_nMLE at η_1.
         time: ⟨τ⟩ at η*.
         small_eta: The tested learning rate nearest to η_0/10.
@@ -40,6 +42,7 @@ class Row:
     eta_1: Estimate = NONE
     eta_fastest: Estimate = NONE
     eta_ratio: Estimate = NONE
+    other_ratios: tuple[tuple[float, float], ...] = ()
     exponent: Estimate = NONE
     time: Estimate = NONE
     small_eta: float = math.nan
@@ -61,6 +64,8 @@ def row(case: str, title: str, summary: xr.Dataset) -> Row:
         for name in ("eta_0", "eta_1", "eta_fastest", "eta_ratio")
     )
     small = estimates.nearest_tested(summary, eta_0.value / 10)
+    targets = summary["eta_ratio"].drop_sel({schema.TARGET: summary.attrs["target"]})
+    others = zip(targets[schema.TARGET].values.tolist(), targets.values.tolist(), strict=True)
     return Row(
         case=case,
         title=title,
@@ -70,6 +75,7 @@ def row(case: str, title: str, summary: xr.Dataset) -> Row:
         eta_1=eta_1,
         eta_fastest=fastest,
         eta_ratio=ratio,
+        other_ratios=tuple(others),
         exponent=estimates.exponent_at(summary, eta_1.value),
         time=estimates.time_at(summary, fastest.value),
         small_eta=small,
