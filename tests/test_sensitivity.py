@@ -12,6 +12,7 @@ import xarray as xr
 import chaotrain as ct
 import tiny
 from chaotrain import experiment, figures, sensitivity
+from chaotrain.cli import main
 
 DIMS = ("learning_rate", "init", "replica", "epoch")
 OVERRIDES = ["batch_size=16", "inits=3", "epochs=20", "learning_rates=[0.2, 0.5]"]
@@ -103,3 +104,25 @@ def test_the_figure_has_a_panel_a_learning_rate_and_is_the_same_again(tmp_path: 
     assert [path.name for path in first] == ["sensitivities.pdf", "sensitivities.png"]
     for one, other in zip(first, again, strict=True):
         assert one.read_bytes() == other.read_bytes()
+
+
+def test_the_command_prints_the_table_and_draws_the_figure(
+    settings: experiment.Experiment,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    more = [word for override in OVERRIDES for word in ("--set", override)]
+    assert main(["noise", "tiny.toml", "--out", "out", *more]) == 0
+    said = capfd.readouterr()
+    weights, batches = (ct.Study(tmp_path / "out" / name) for name in ("weights", "batches"))
+    found = sensitivity.compared(weights.dataset, batches.dataset)
+    assert f"{float(found.share[0]):.3g}" in said.out
+    assert said.out.splitlines()[-1] == "out/figures/sensitivities.png"
+    assert "other batches" in said.err
+    assert main(["noise", "tiny.toml", "--out", "more"]) == 2
+    said = capfd.readouterr()
+    assert said.err.startswith("chaotrain: batch_size: nothing is random")
+    assert said.err.count("\n") == 1
+    assert not (tmp_path / "more").exists()

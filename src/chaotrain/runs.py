@@ -93,7 +93,6 @@ def sweep(
         ...     study.summary.nmle.round(3).values.tolist()
         [-0.693, 0.405]
     """
-    check_map(system)
     fields = {
         "learning_rates": learning_rates,
         "inits": inits,
@@ -132,6 +131,7 @@ def run(
 
 @in_float64
 def _fill(system: Map, grid: Grid, out: str | Path, progress: Progress | None) -> Study:
+    check_map(system)
     store = Store(out)
     store.check(grid)
     base, members = jax.random.key(grid.seed), 1 + grid.replicas
