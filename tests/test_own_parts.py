@@ -102,3 +102,16 @@ def test_what_does_not_fit_is_told_in_one_line_and_nothing_is_written(
     assert words in said
     assert said.count("\n") == 1
     assert not (folder / "study").exists()
+
+
+def test_a_data_folder_without_the_data_is_told(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "data").mkdir()
+    changes = ["task=fashion-mnist", "train_size=100"]
+    more = [word for change in changes for word in ("--set", change)]
+    assert main(["run", "mine.toml", "--out", "study", "--data-dir", "data", *more]) == 2
+    said = capfd.readouterr().err
+    assert "train-images-idx3-ubyte.gz" in said
+    assert said.count("\n") == 1
+    assert not (folder / "study").exists()
