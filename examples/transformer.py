@@ -46,7 +46,7 @@ def network(shape: tuple[int, ...], outputs: int, width: int = 16) -> ct.Network
 
 if __name__ == "__main__":
     task = ct.tasks.load("mnist", train_size=100, test_size=100)
+    system = ct.TrainingMap(network((28, 28, 1), task.outputs), task)
     for eta in (0.1, 0.7):
-        system = ct.TrainingMap(network((28, 28, 1), task.outputs), task)
         growth = ct.fit_growth(ct.divergence(system, eta, epochs=60, replicas=2).distance)
         print(f"η = {eta}: {growth.verdict}, {growth.rate:.3f} an epoch")

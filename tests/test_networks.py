@@ -1,4 +1,4 @@
-"""Every network goes through one conformance suite; a network of your own is added to `NETWORKS`."""
+"""Every network goes through one conformance suite; add a new one to `networks`."""
 
 from __future__ import annotations
 

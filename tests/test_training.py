@@ -89,30 +89,3 @@ def test_unknown_dtype_is_refused(blobs: Blobs) -> None:
         ct.UserError, match=r"dtype = 'float16' is unknown: choose float64 or float32"
     ):
         ct.TrainingMap(ct.networks.mlp([5, 3]), blobs(), dtype="float16")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (([5],), r"layers = \[5\]"),
-        (([5, 0, 3],), r"layers = \[5, 0, 3\]"),
-        (([5, 3], "tanhh"), "activation = 'tanhh' is unknown: choose one of tanh"),
-        (([5, 3], "tanh", "norm"), "init = 'norm' is unknown: choose one of normal"),
-    ],
-)
-def test_bad_networks_are_refused(arguments: tuple, message: str) -> None:
-    with pytest.raises(ct.UserError, match=message):
-        ct.networks.mlp(*arguments)
-
-
-def test_normal_weights_are_standard_normal_and_biases_zero() -> None:
-    with jax.enable_x64(True):
-        drawn = ct.networks.mlp([784, 64, 10]).init(jax.random.key(0), "float64")
-    first, last = baseline.as_numpy(drawn)
-    count = first["weight"].size
-    assert first["weight"].shape == (784, 64)
-    assert last["weight"].shape == (64, 10)
-    assert abs(float(first["weight"].mean())) < 5 / np.sqrt(count)
-    assert float(first["weight"].std()) == pytest.approx(1, abs=5 / np.sqrt(2 * count))
-    assert not np.any(first["bias"])
-    assert not np.any(last["bias"])

@@ -104,11 +104,16 @@ def from_flax(make: Callable[[Any], Any]) -> Network:
             f"make: the module holds state, {kind} at {where}: leave it out, for a network is its "
             "parameters alone and treats samples one by one"
         )
+
+    def values(state: Any) -> dict[str, Array]:
+        variables = _by_path(state, lambda node: isinstance(node, nnx.Param))
+        return {name: variable[...] for name, variable in variables.items()}
+
     treedef = jax.tree.structure(first)
-    names = list(_by_path(first))
+    names = list(values(first))
 
     def initialise(key: Array, dtype: Any) -> Parameters:
-        return _cast(_by_path(nnx.state(make(nnx.Rngs(key)), nnx.Param)), dtype)
+        return _cast(values(nnx.state(make(nnx.Rngs(key)), nnx.Param)), dtype)
 
     def apply(parameters: Parameters, inputs: Array) -> Array:
         state = jax.tree.unflatten(treedef, [parameters[name] for name in names])
@@ -145,12 +150,12 @@ def _check_equinox(eqx: Any, module: Any, stochastic: bool) -> None:
             raise UserError("stochastic = False: the module holds dropout, give stochastic=True")
 
 
-def _by_path(tree: Any) -> dict[str, Array]:
+def _by_path(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> dict[str, Any]:
     """The leaves of a tree under their paths in it.
 
     Plain names make the structure of all draws equal, whatever functions a module holds.
     """
-    leaves = jax.tree.leaves_with_path(tree)
+    leaves = jax.tree.leaves_with_path(tree, is_leaf)
     return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
 
