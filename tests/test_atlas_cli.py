@@ -6,16 +6,15 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 import chaotrain as ct
 import tiny
 from chaotrain import atlas, figures, overrides, runs
-from chaotrain.cli import main
+from command_line import Command, in_process, refused
 
 FILE = """
 title = "Tiny cases"
@@ -41,15 +40,6 @@ network = { hidden = [3], activation = "relu" }
 TILES = 4
 
 
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Said]
-
-
 @pytest.fixture
 def chaotrain(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -60,11 +50,7 @@ def chaotrain(
     monkeypatch.setattr(figures, "save_cases", draw)
     (tmp_path / "mine.toml").write_text(FILE)
 
-    def command(*arguments: object) -> Said:
-        capfd.readouterr()
-        return Said(main([str(argument) for argument in arguments]), *capfd.readouterr())
-
-    return command
+    return in_process(capfd)
 
 
 def draw(title: str, panels: Any, folder: Path, name: str) -> list[Path]:
@@ -90,15 +76,6 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def out(original: Path, tmp_path: Path) -> Path:
     """A finished collection of three cases with four tiles each."""
     return shutil.copytree(original, tmp_path / "out")
-
-
-def refused(said: Said, *words: str) -> None:
-    assert said.code == 2
-    assert said.out == ""
-    assert said.err.startswith("chaotrain: ")
-    assert said.err.count("\n") == 1
-    for word in words:
-        assert word in said.err
 
 
 def contents(folder: Path) -> dict[str, bytes]:

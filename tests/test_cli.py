@@ -11,7 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,19 +21,10 @@ import xarray as xr
 import chaotrain as ct
 import tiny
 from chaotrain import experiment, exports, figures, files, runs
-from chaotrain.cli import main
 from chaotrain.errors import Interrupted
+from command_line import Command, in_process, refused
 
 HEAVY = ("jax", "numpy", "xarray", "scipy", "matplotlib", "pydantic")
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Said]
 
 
 @pytest.fixture
@@ -46,11 +37,7 @@ def chaotrain(
     monkeypatch.setattr(figures, "save_all", draw)
     (tmp_path / "tiny.toml").write_text(tiny.FILE)
 
-    def command(*arguments: object) -> Said:
-        capfd.readouterr()
-        return Said(main([str(argument) for argument in arguments]), *capfd.readouterr())
-
-    return command
+    return in_process(capfd)
 
 
 def draw(dataset: xr.Dataset, summary: xr.Dataset, folder: Path) -> list[Path]:
@@ -150,15 +137,6 @@ def test_presets_are_listed_and_shown_whole(chaotrain: Command, tmp_path: Path) 
 
 
 # ---- the user's mistakes
-
-
-def refused(said: Said, *words: str) -> None:
-    assert said.code == 2
-    assert said.out == ""
-    assert said.err.startswith("chaotrain: ")
-    assert said.err.count("\n") == 1
-    for word in words:
-        assert word in said.err
 
 
 @pytest.mark.parametrize(
