@@ -13,11 +13,12 @@ from jax import Array
 from scipy import special, stats
 
 import chaotrain as ct
-from chaotrain.networks.conv import average_pool, direct, im2col, max_pool
+from chaotrain.networks.conv import average_pool, direct, im2col, im2col_by_rows, max_pool
 from chaotrain.networks.inits import init_named
 
 # The standard deviation of a normal cut at two of its standard deviations.
 CUT = stats.truncnorm(-2, 2).std()
+Convolve = Callable[[Array, Array], Array]
 SHAPES = [(300, 200), (3, 3, 20, 120)]
 
 
@@ -136,24 +137,25 @@ def test_activations_are_their_closed_forms() -> None:
         )
 
 
+@pytest.mark.parametrize("own", [im2col, im2col_by_rows])
 @pytest.mark.parametrize("kernel", [1, 2, 3, 5])
 @pytest.mark.parametrize("shape", [(1, 6, 7, 3), (4, 5, 4, 2), (2, 2, 9, 1)])
-def test_im2col_is_convolution(kernel: int, shape: tuple[int, ...]) -> None:
+def test_im2col_is_convolution(own: Convolve, kernel: int, shape: tuple[int, ...]) -> None:
     random = np.random.default_rng(0)
     signal = jnp.asarray(random.normal(size=shape))
     weight = jnp.asarray(random.normal(size=(2, 3, kernel, kernel, shape[0])))
 
-    def value(convolve: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
+    def value(convolve: Convolve) -> Convolve:
         return lambda weight, signal: jnp.sum(jnp.sin(convolve(weight, signal)))
 
-    ours, theirs = im2col(weight[0], signal), direct(weight[0], signal)
+    ours, theirs = own(weight[0], signal), direct(weight[0], signal)
     assert ours.shape == theirs.shape == (3, *shape[1:])
     np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
     for axes in (0, None), (0, 0):
         signals = signal if axes[1] is None else jnp.stack([signal, 2 * signal])
         slopes = [
             jax.vmap(jax.grad(value(convolve), argnums=(0, 1)), axes)(weight, signals)
-            for convolve in (im2col, direct)
+            for convolve in (own, direct)
         ]
         for a, b in zip(*slopes, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)

