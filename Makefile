@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
-SOURCES := conftest.py src tests bench
+SOURCES := conftest.py src tests bench examples
 
 .PHONY: help reproduce test test-slow bench format clean
 
