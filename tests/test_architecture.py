@@ -22,7 +22,7 @@ training ensembles
 growth statistics
 analysis
 experiment
-balls provenance systems
+balls provenance systems curvature
 store
 study exports
 runs

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from chaotrain import distances, figures, maps, networks, optimizers, tasks
     from chaotrain.balls import divergence
+    from chaotrain.curvature import sharpness, sharpness_along, stability_threshold
     from chaotrain.errors import ProvenanceWarning, UserError
     from chaotrain.growth import Growth, fit_growth
     from chaotrain.maps import Map
@@ -39,6 +40,9 @@ __all__ = [
     "maps",
     "networks",
     "optimizers",
+    "sharpness",
+    "sharpness_along",
+    "stability_threshold",
     "sweep",
     "tasks",
 ]
@@ -56,6 +60,9 @@ _HOMES = {
     "UserError": "errors",
     "divergence": "balls",
     "fit_growth": "growth",
+    "sharpness": "curvature",
+    "sharpness_along": "curvature",
+    "stability_threshold": "curvature",
     "sweep": "runs",
 }
 

@@ -181,6 +181,10 @@ class TrainingMap:
         seen = {"test_accuracy": self._means(state.parameters, self.test, self.score)[1]}
         return seen if state.noise is None else {**self._training(state.parameters), **seen}
 
+    def objective(self, parameters: Parameters) -> Array:
+        """The loss that full-batch training descends, its penalty included."""
+        return self._training(parameters)["loss"]
+
     def coordinates(self, state: TrainingState) -> Any:
         """All trainable parameters; with `measured` = "state" the floating buffers too."""
         if self.measured == "parameters":
