@@ -32,6 +32,8 @@ Floats = NDArray[np.float64]
 ADAPTIVE = ("adam", "adamw")
 DEFAULTS = {"b1": 0.9, "b2": 0.999, "eps": 1e-8}
 SEED = 0
+# Lanczos vectors kept: with few a good start ends early, with fewer a bad one takes longer.
+BASIS = 10
 
 
 class Sharpness(NamedTuple):
@@ -106,7 +108,8 @@ def sharpness(
         values, vectors = np.linalg.eigh((dense + dense.T) / 2)
     else:
         operator = LinearOperator((flat.size, flat.size), matvec=product, dtype=np.float64)
-        values, vectors = eigsh(operator, k=1, which="LA", v0=start, tol=tolerance)
+        basis = min(BASIS, flat.size)
+        values, vectors = eigsh(operator, k=1, which="LA", v0=start, tol=tolerance, ncv=basis)
     return Sharpness(float(values[-1]), np.asarray(vectors[:, -1]), count)
 
 
