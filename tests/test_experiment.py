@@ -28,6 +28,7 @@ BASELINE = {
     "loss": None,
     "optimizer": {"name": "sgd", "options": {}, "schedule": None},
     "batch_size": None,
+    "augment": None,
     "noise": "common",
     "l1": 0.0,
     "l2": 0.0,

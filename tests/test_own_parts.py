@@ -11,7 +11,7 @@ import chaotrain as ct
 from chaotrain.cli import main
 
 MODULE = """
-import jax.numpy as jnp
+import jax
 import numpy as np
 import chaotrain as ct
 
@@ -27,6 +27,11 @@ def noisy(shape, outputs):
         return plain.apply(parameters, inputs + np.random.default_rng().normal())
     return ct.Network(plain.init, apply, "noisy")
 
+def jitter(key, inputs):
+    return inputs + 0.1 * jax.random.normal(key, inputs.shape, inputs.dtype)
+
+number = 3
+
 def task():
     points = np.random.default_rng(0).normal(size=(40, 2))
     labels = (points.sum(axis=1) > 0).astype(int)
@@ -39,6 +44,7 @@ inits = 2
 replicas = 1
 epochs = 5
 batch_size = 10
+augment = "my_parts:jitter"
 loss = "mean-squared-error"
 network = { function = "my_parts:network", options = { width = 4 } }
 
@@ -89,6 +95,8 @@ def test_a_task_of_ones_own(folder: Path) -> None:
         ("network={function='my_parts:network', options={depth=3}}", "depth"),
         ("task=pionts.csv", "pionts.csv"),
         ("task='my_parts:tusk'", "did you mean task?"),
+        ("augment='my_parts:jittr'", "did you mean jitter?"),
+        ("augment='my_parts:number'", "augment = 'my_parts:number': it is no function but 3"),
         ("loss=mse", "loss = 'mse' is unknown"),
         ("optimizer=adamm", "did you mean adam"),
         ("batch_size=1000", "batch_size = 1000: choose 1 to 42"),

@@ -129,6 +129,7 @@ class Experiment(Grid):
         network: The network.
         optimizer: The optimiser.
         batch_size: Samples of a mini-batch; by default the full batch.
+        augment: "package.module:function" of (key, inputs) → inputs, on every training batch.
         noise: Whether replicas see "common" batches and dropout masks, or each its "own".
         l1: Strength α of the penalty α Σ|w| on the weights.
         l2: Strength α of the penalty α/2 Σw² on the weights.
@@ -145,6 +146,7 @@ class Experiment(Grid):
     network: NetworkFields = NetworkFields()
     optimizer: OptimizerFields = OptimizerFields()
     batch_size: Count | None = None
+    augment: str | None = None
     noise: Literal["common", "own"] = "common"
     l1: Width = 0.0
     l2: Width = 0.0

@@ -44,8 +44,8 @@ def compare(
     Raises:
         UserError: If nothing in the experiment is random, or as `runs.run`.
     """
-    dropout = settings.network.dropout or settings.network.function
-    if settings.batch_size is None and not dropout:
+    more = settings.network.dropout or settings.network.function or settings.augment
+    if settings.batch_size is None and not more:
         raise UserError(
             "batch_size: nothing is random in full-batch training, give it or network.dropout"
         )
