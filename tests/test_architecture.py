@@ -26,7 +26,7 @@ balls provenance systems curvature
 store
 study exports
 runs
-atlas sensitivity figures
+atlas sensitivity figures anatomy
 tables progress
 showing
 cli

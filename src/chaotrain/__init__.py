@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chaotrain import distances, figures, maps, networks, optimizers, tasks
+    from chaotrain import anatomy, distances, figures, maps, networks, optimizers, tasks
     from chaotrain.balls import divergence
     from chaotrain.curvature import sharpness, sharpness_along, stability_threshold
     from chaotrain.errors import ProvenanceWarning, UserError
@@ -33,6 +33,7 @@ __all__ = [
     "Task",
     "TrainingMap",
     "UserError",
+    "anatomy",
     "distances",
     "divergence",
     "figures",

@@ -115,6 +115,35 @@ def noise(
 
 
 @app.command()
+def anatomy(
+    source: Source,
+    eta: Annotated[float, typer.Option("--eta", help="The learning rate.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="For figure and numbers.")],
+    init: Annotated[int, typer.Option("--init", min=0, help="Which initialisation.")] = 0,
+    every: Annotated[int, typer.Option("--every", help="Epochs between two sharpnesses.")] = 5,
+    overrides: Override = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Dissect one training: a pair, the tangent, loss and score, and the sharpness over epochs."""
+    from chaotrain import experiment, runs, showing
+    from chaotrain import anatomy as dissection
+
+    settings = experiment.load(source, overrides or ())
+    system = runs.system_of(settings, data_dir)
+    data = dissection.dissect(
+        system,
+        eta,
+        runs.key_of(settings, init),
+        epochs=settings.epochs,
+        every=every,
+        told=lambda stage: typer.echo(f"measuring {stage}", err=True),
+    )
+    typer.echo(dissection.transient(data.growth))
+    for path in showing.draw_anatomy(out, data):
+        typer.echo(path)
+
+
+@app.command()
 def summary(
     folder: Directory,
     as_json: Json = False,

@@ -130,6 +130,12 @@ def run(
 
 
 @in_float64
+def key_of(grid: Grid, init: int) -> Array:
+    """The key that initialisation `init` of an experiment is drawn with."""
+    return jax.random.fold_in(jax.random.key(grid.seed), init)
+
+
+@in_float64
 def _fill(system: Map, grid: Grid, out: str | Path, progress: Progress | None) -> Study:
     check_map(system)
     store = Store(out)

@@ -140,6 +140,16 @@ def draw_noise(root: Path, weights: xr.Dataset, batches: xr.Dataset) -> list[Pat
     return _written(root, lambda to: figures.save_sensitivities(weights, batches, to))
 
 
+def draw_anatomy(folder: Path, data: xr.Dataset) -> list[Path]:
+    """Write the numbers and the figure of `chaotrain anatomy` into a folder."""
+    from chaotrain import figures
+
+    with files.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        files.write(folder / "anatomy.csv", data.to_dataframe().to_csv().encode())
+        return [folder / "anatomy.csv", *figures.save_anatomy(data, folder)]
+
+
 def _written(root: Path, save: Callable[[Path], Iterable[Path]]) -> list[Path]:
     """Save figures beside the folder of the old ones, and move them there when all are drawn."""
     folder = root / "figures"

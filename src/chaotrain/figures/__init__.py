@@ -13,9 +13,11 @@ writes them all. They need no engine and leave matplotlib's global state as it w
 | figure-5-targets | [training_times][] | ⟨τ⟩(η) for every target, over the regimes |
 
 [cases][] draws λ_nMLE(η), ρ(η) and ⟨τ⟩(η) of many studies side by side, and `save_cases` writes it.
+[anatomy][] draws one training: pair and tangent, local rate, loss and score, sharpness.
 [sensitivities][] draws d(t) of two studies: replicas with other weights, and with other batches.
 """
 
+from chaotrain.figures.dissection import anatomy, save_anatomy
 from chaotrain.figures.panels import Case, cases, save_cases
 from chaotrain.figures.rates import exponents, training_times, transition
 from chaotrain.figures.saving import save_all
@@ -24,6 +26,7 @@ from chaotrain.figures.separation import ball, balls
 from chaotrain.figures.trajectories import loss_trajectories
 
 __all__ = [
+    "anatomy",
     "Case",
     "ball",
     "balls",
@@ -31,6 +34,7 @@ __all__ = [
     "exponents",
     "loss_trajectories",
     "save_all",
+    "save_anatomy",
     "save_cases",
     "save_sensitivities",
     "sensitivities",

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import chaotrain as ct
+import tiny
+from chaotrain import anatomy, figures
+from chaotrain.cli import main
+
+
+@pytest.mark.parametrize(
+    ("growth", "start", "stop"),
+    [
+        ([0, 0, 0, 3, 6, 9, 8, 7, 8, 5], 2, 5),
+        ([0, -2, -1, 3, 6, 5], 1, 4),
+        ([0, 2, 4, 6, 8], 0, math.nan),  # still growing at the end
+        ([0, 1, 2, 1, 0], math.nan, math.nan),  # too little
+        ([0, -1, -2, -3], math.nan, math.nan),
+        ([0, 3, 6, math.nan, math.nan], 0, math.nan),  # blew up
+        ([0, 5, 3, 8, math.inf], 0, math.nan),
+        ([math.nan, 1], math.nan, math.nan),
+        ([-math.inf, 1], math.nan, math.nan),
+    ],
+)
+def test_the_transient_ends_at_the_maximum(growth: list, start: float, stop: float) -> None:
+    found = anatomy.transient(growth)
+    np.testing.assert_equal(tuple(found), (start, stop))
+    np.testing.assert_equal(found.lifetime, stop - start)
+
+
+def test_after_the_transient_the_mean_rate_is_negative_at_every_later_epoch() -> None:
+    random = np.random.default_rng(4)
+    rates = np.concatenate([random.normal(0.4, 0.5, 60), random.normal(-0.1, 0.5, 140)])
+    growth = np.concatenate([[0], rates.cumsum()])
+    stop = int(anatomy.transient(growth).stop)
+    later = np.arange(stop + 1, len(growth))
+    assert ((growth[later] - growth[stop]) / (later - stop) <= 0).all()
+    assert 50 < stop < 90
+
+
+def test_a_dissection_is_its_four_measurements(blobs) -> None:  # type: ignore[no-untyped-def]
+    system = ct.TrainingMap(ct.networks.mlp([5, 4, 3]), blobs())
+    data = anatomy.dissect(system, 2.0, epochs=12, every=4)
+    pair = ct.divergence(system, 2.0, epochs=12, replicas=1)
+    np.testing.assert_array_equal(data.distance, pair.distance[0])
+    np.testing.assert_array_equal(data.loss, pair.loss)
+    np.testing.assert_array_equal(data.growth, ct.tangent_growth(system, 2.0, epochs=12).growth)
+    along = ct.sharpness_along(system, 2.0, epochs=12, every=4)
+    np.testing.assert_array_equal(data.sharpness.dropna("epoch"), along.sharpness)
+    assert data.sharpness.notnull().sum() == 4
+    # From the same perturbation, infinitesimal and finite growth are the same at first.
+    early = np.log(data.distance[:4] / data.distance[0])
+    np.testing.assert_allclose(early, data.growth[:4], atol=1e-4)
+
+
+@pytest.mark.parametrize("eta", ["0.5", "30"])
+def test_the_command_writes_the_figure_and_the_numbers(
+    eta: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tiny.patch(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.toml").write_text(tiny.FILE)
+    assert main(["anatomy", "tiny.toml", "--eta", eta, "--out", "out"]) == 0
+    said = capfd.readouterr().out.splitlines()
+    assert said[-2:] == ["out/anatomy.pdf", "out/anatomy.png"]
+    table = pd.read_csv(tmp_path / "out" / "anatomy.csv")
+    assert len(table) == 31
+    assert {"epoch", "distance", "growth", "rate", "loss", "instability"} <= set(table.columns)
+    assert "transient" in said[0]
+    assert main(["anatomy", "tiny.toml", "--eta", "-1", "--out", "more"]) == 2
+    assert "eta = -1.0" in capfd.readouterr().err
+    assert not (tmp_path / "more").exists()
+
+
+def test_the_figure_is_the_same_bytes_and_shades_the_transient(tmp_path: Path) -> None:
+    epochs = np.arange(20.0)
+    growth = np.where(epochs < 10, epochs, 20 - epochs)
+    data = xr.Dataset(
+        {
+            "distance": ("epoch", 1e-4 * np.exp(growth)),
+            "growth": ("epoch", growth),
+            "rate": ("epoch", np.append(np.diff(growth), math.nan)),
+            "loss": ("epoch", np.exp(-epochs / 5)),
+            "test_accuracy": ("epoch", epochs / 20),
+            "instability": ("epoch", np.where(epochs % 5 == 0, 1.0 + epochs / 20, math.nan)),
+        },
+        {"epoch": epochs},
+        {"eta": 2.5, "transient_start": 0.0, "transient_stop": 10.0},
+    )
+    assert len(figures.anatomy(data).axes) == 5
+    first, again = (figures.save_anatomy(data, tmp_path / name) for name in "ab")
+    for one, other in zip(first, again, strict=True):
+        assert one.read_bytes() == other.read_bytes()
