@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chaotrain import distances, figures, maps, networks, optimizers, tasks
+    from chaotrain import distances, figures, maps, networks, optimizers, tangent, tasks
     from chaotrain.balls import divergence
     from chaotrain.errors import ProvenanceWarning, UserError
     from chaotrain.growth import Growth, fit_growth
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from chaotrain.networks import Network
     from chaotrain.runs import sweep
     from chaotrain.study import Study
+    from chaotrain.tangent import (
+        finite_time_exponent,
+        kaplan_yorke,
+        lyapunov_convergence,
+        lyapunov_spectrum,
+        rescaled_pair,
+        tangent_growth,
+    )
     from chaotrain.tasks import Task
     from chaotrain.training import Penalty, TrainingMap
 
@@ -35,11 +43,18 @@ __all__ = [
     "distances",
     "divergence",
     "figures",
+    "finite_time_exponent",
     "fit_growth",
+    "kaplan_yorke",
+    "lyapunov_convergence",
+    "lyapunov_spectrum",
     "maps",
     "networks",
     "optimizers",
+    "rescaled_pair",
     "sweep",
+    "tangent",
+    "tangent_growth",
     "tasks",
 ]
 
@@ -55,8 +70,14 @@ _HOMES = {
     "ProvenanceWarning": "errors",
     "UserError": "errors",
     "divergence": "balls",
+    "finite_time_exponent": "tangent",
     "fit_growth": "growth",
+    "kaplan_yorke": "tangent",
+    "lyapunov_convergence": "tangent",
+    "lyapunov_spectrum": "tangent",
+    "rescaled_pair": "tangent",
     "sweep": "runs",
+    "tangent_growth": "tangent",
 }
 
 
