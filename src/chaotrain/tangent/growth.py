@@ -20,6 +20,7 @@ from chaotrain.tangent.means import correlated_mean
 from chaotrain.tangent.products import (
     Vector,
     check_smooth,
+    derivatives_of,
     floating,
     is_finite,
     log_norm,
@@ -93,7 +94,8 @@ def tangent_growth(
         )
     carry = (state, vector, jnp.zeros((), jnp.int64))
     rows = settings.epochs + 1
-    _, recorded = running.record(_row, system, norm, carry, settings.eta, rows, members=2)
+    with derivatives_of(system):
+        _, recorded = running.record(_row, system, norm, carry, settings.eta, rows, members=2)
     attributes = {"eta": settings.eta, "norm": norm, "method": "tangent"}
     return labelled(recorded["log_norm"], recorded["finite"], recorded["observables"], attributes)
 

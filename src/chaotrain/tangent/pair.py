@@ -55,8 +55,9 @@ def rescaled_pair(
 
     Returns:
         As `tangent_growth`, over `epoch` from `transient` to `transient` + `steps`: `growth` since
-        the transient, `rate`, and every observable of the reference. Both are -inf once the two
-        are equal, and NaN from the epoch `blow_up_epoch` on at which one is not finite.
+        the transient, `rate`, and every observable of the reference. Both are -inf once a step
+        makes the two equal, and NaN from the epoch `blow_up_epoch` on at which one is not finite
+        or has grown so large that rounding swallows ε.
 
     Raises:
         UserError: On a number out of range, or an ε that rounding would swallow.

@@ -8,6 +8,8 @@ no tangent.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -119,17 +121,10 @@ def check_smooth(system: Map, state: State, eta: float) -> None:
     """
     if not sum(leaf.size for leaf in floating(state)):
         raise UserError("system: its state has no floating numbers to differentiate, give it some")
-    try:
+    with derivatives_of(system, Exception):
         stepped, _, _ = jax.eval_shape(
             functools.partial(push, system), state, floating(state), jnp.asarray(eta)
         )
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(
-            f"system = {short(system)}: its step has no derivative by JAX "
-            f"({first_line(error)[:120]}), use chaotrain.rescaled_pair"
-        ) from None
     before, after = (
         [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(tree)] for tree in (state, stepped)
     )
@@ -138,6 +133,20 @@ def check_smooth(system: Map, state: State, eta: float) -> None:
             f"system = {short(system)}: its step changes the shapes or types of the state, "
             "let it keep them"
         )
+
+
+@contextmanager
+def derivatives_of(system: Map, kind: type[Exception] = TypeError) -> Iterator[None]:
+    """Say of an error that a map has no derivative; some JAX finds only when it compiles."""
+    try:
+        yield
+    except UserError:
+        raise
+    except kind as error:
+        raise UserError(
+            f"system = {short(system)}: its step has no derivative by JAX "
+            f"({first_line(error)[:120]}), use chaotrain.rescaled_pair"
+        ) from None
 
 
 def _is_floating(leaf: Any) -> bool:

@@ -16,7 +16,14 @@ from chaotrain.errors import UserError
 from chaotrain.maps import Key, Map, State, in_float64
 from chaotrain.tangent import running
 from chaotrain.tangent.means import correlated_mean
-from chaotrain.tangent.products import Vector, check_smooth, floating, is_finite, push_all
+from chaotrain.tangent.products import (
+    Vector,
+    check_smooth,
+    derivatives_of,
+    floating,
+    is_finite,
+    push_all,
+)
 
 EXPONENT, STEP, LENGTH = "exponent", "step", "length"
 # Folded into the key, so that the first vectors draw from another stream than all else.
@@ -192,9 +199,11 @@ def _rates(
     )
     first, _ = _orthonormal(_unraveled(draws, points))
     rows = settings.transient + settings.steps
-    _, recorded = running.record(
-        _row, system, "l2", (state, first), settings.eta, rows, members=1 + settings.count
-    )
+    members = 1 + settings.count
+    with derivatives_of(system):
+        _, recorded = running.record(
+            _row, system, "l2", (state, first), settings.eta, rows, members
+        )
     rates = recorded["rates"][settings.transient :]
     broken = np.flatnonzero(~recorded["finite"])
     blow_up = math.nan
