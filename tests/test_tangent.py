@@ -16,6 +16,7 @@ from jax.flatten_util import ravel_pytree
 from scipy.stats import t as student
 
 import chaotrain as ct
+import test_conformance
 from chaotrain import optimizers
 from chaotrain.tangent import products
 
@@ -335,8 +336,8 @@ def chaotic() -> tuple[ct.Map, float]:
     return ct.TrainingMap(ct.networks.mlp([784, 8, 10]), task), 10.0
 
 
-def test_perturbation_and_tangent_agree_on_chaotic_balls(subset: int = 3) -> None:
-    compare(range(subset))
+def test_perturbation_and_tangent_agree_on_chaotic_balls() -> None:
+    compare(range(3))
 
 
 @pytest.mark.slow
@@ -360,7 +361,8 @@ def compare(keys: range) -> None:
     assert np.min(rates) > 0.1
 
 
-def test_float32_and_float64_agree_in_the_mean_over_initialisations(inits: int = 32) -> None:
+def test_float32_and_float64_agree_in_the_mean_over_initialisations() -> None:
+    inits = 32
     task = ct.tasks.load("mnist").first(100, 10)
     exponents = []
     for dtype in ("float64", "float32"):
@@ -414,3 +416,16 @@ def test_momentum_and_adam_agree_with_optax_on_a_plain_map() -> None:
     assert np.isfinite(run.growth).all()
     far = ct.divergence(Own(), 0.1, epochs=12, replicas=1, epsilon=1e-10).distance.values[0]
     np.testing.assert_allclose(run.growth, np.log(far / far[0]), atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", test_conformance.MAPS)
+def test_every_map_has_the_growth_of_its_divergence(name: str) -> None:
+    """All tasks, losses, optimisers, penalties and kinds of noise."""
+    system = test_conformance.made(name)
+    is_single = "float32" in name
+    growth = ct.tangent_growth(system, 0.02, epochs=5).growth
+    far = ct.divergence(
+        system, 0.02, epochs=5, replicas=1, epsilon=1e-4 if is_single else 1e-10
+    ).distance.values[0]
+    np.testing.assert_allclose(growth, np.log(far / far[0]), atol=0.02 if is_single else 1e-4)
