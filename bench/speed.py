@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_info
 
 from convolution import Convolution
 from dense import Dense
+from tangent import Tangent
 
 
 def main() -> None:
@@ -29,6 +30,7 @@ def main() -> None:
     for dtype in ("float32", "float64"):
         for kernel in (3, 5):
             Convolution(kernel, dtype).report(with_torch)
+    Tangent().report()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"peak memory {peak:.2f} GiB")
 

@@ -23,6 +23,7 @@ growth statistics
 analysis
 experiment
 balls provenance systems curvature
+tangent
 store
 study exports
 runs

@@ -9,7 +9,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chaotrain import anatomy, distances, figures, maps, networks, optimizers, tasks
+    from chaotrain import (
+        anatomy,
+        distances,
+        figures,
+        maps,
+        networks,
+        optimizers,
+        tangent,
+        tasks,
+    )
     from chaotrain.balls import divergence
     from chaotrain.curvature import sharpness, sharpness_along, stability_threshold
     from chaotrain.errors import ProvenanceWarning, UserError
@@ -18,6 +27,14 @@ if TYPE_CHECKING:
     from chaotrain.networks import Network
     from chaotrain.runs import sweep
     from chaotrain.study import Study
+    from chaotrain.tangent import (
+        finite_time_exponent,
+        kaplan_yorke,
+        lyapunov_convergence,
+        lyapunov_spectrum,
+        rescaled_pair,
+        tangent_growth,
+    )
     from chaotrain.tasks import Task
     from chaotrain.training import Penalty, TrainingMap
 
@@ -37,14 +54,21 @@ __all__ = [
     "distances",
     "divergence",
     "figures",
+    "finite_time_exponent",
     "fit_growth",
+    "kaplan_yorke",
+    "lyapunov_convergence",
+    "lyapunov_spectrum",
     "maps",
     "networks",
     "optimizers",
+    "rescaled_pair",
     "sharpness",
     "sharpness_along",
     "stability_threshold",
     "sweep",
+    "tangent",
+    "tangent_growth",
     "tasks",
 ]
 
@@ -60,11 +84,17 @@ _HOMES = {
     "ProvenanceWarning": "errors",
     "UserError": "errors",
     "divergence": "balls",
+    "finite_time_exponent": "tangent",
     "fit_growth": "growth",
+    "kaplan_yorke": "tangent",
+    "lyapunov_convergence": "tangent",
+    "lyapunov_spectrum": "tangent",
+    "rescaled_pair": "tangent",
     "sharpness": "curvature",
     "sharpness_along": "curvature",
     "stability_threshold": "curvature",
     "sweep": "runs",
+    "tangent_growth": "tangent",
 }
 
 

@@ -120,7 +120,9 @@ def dissect(
     data = data.assign(
         growth=tangent.growth,
         rate=tangent.rate,
-        **{name: curvature[name].reindex(epoch=pair.epoch) for name in ("sharpness", "instability")},
+        **{
+            name: curvature[name].reindex(epoch=pair.epoch) for name in ("sharpness", "instability")
+        },
     )
     attributes = {"eta": float(eta), "transient_start": found.start, "transient_stop": found.stop}
     return data.assign_attrs(attributes | {schema.SCORE: system.score_name})

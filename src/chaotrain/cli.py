@@ -125,8 +125,8 @@ def anatomy(
     data_dir: DataDir = None,
 ) -> None:
     """Dissect one training: a pair, the tangent, loss and score, and the sharpness over epochs."""
-    from chaotrain import experiment, runs, showing
     from chaotrain import anatomy as dissection
+    from chaotrain import experiment, runs, showing
 
     settings = experiment.load(source, overrides or ())
     system = runs.system_of(settings, data_dir)

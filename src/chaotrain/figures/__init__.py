@@ -26,8 +26,8 @@ from chaotrain.figures.separation import ball, balls
 from chaotrain.figures.trajectories import loss_trajectories
 
 __all__ = [
-    "anatomy",
     "Case",
+    "anatomy",
     "ball",
     "balls",
     "cases",

@@ -78,7 +78,9 @@ def _distances(axes: Axes, data: xr.Dataset, epochs: Floats) -> None:
     # Beyond the pair's range the tangent would flatten everything else.
     ceiling = 30 * np.nanmax(np.where(np.isfinite(pair), pair, np.nan))
     shown = np.where(scaled <= ceiling, scaled, np.nan)
-    axes.plot(epochs, shown, color=style.ORANGE, dashes=(4, 1.5), label="tangent, d(0)‖v(t)‖/‖v(0)‖")
+    axes.plot(
+        epochs, shown, color=style.ORANGE, dashes=(4, 1.5), label="tangent, d(0)‖v(t)‖/‖v(0)‖"
+    )
     scales.log_axis(axes)
     axes.set_ylabel("distance")
     axes.legend(loc="lower right")
