@@ -19,6 +19,7 @@ from chaotrain.training import TrainingMap
 
 # A perturbation that never grows by this factor has no chaotic transient.
 MIN_GROWTH = math.log(100.0)
+E_FOLD = 1.0
 
 
 class Transient(NamedTuple):
@@ -43,15 +44,17 @@ class Transient(NamedTuple):
 def transient(growth: ArrayLike, min_growth: float = MIN_GROWTH) -> Transient:
     """Find the chaotic transient in the growth of a tangent vector.
 
-    It ends at the maximum of ln‖v(t)‖: from there on the mean local rate to any later epoch is
-    below zero. It starts at the minimum before that, and is one only if it gains `min_growth`.
+    It ends at the first epoch from which on ln‖v(t)‖ never again rises by more than 1 (one e-fold).
+    It starts at the last epoch before that at which ln‖v(t)‖ is within 1 of its minimum so far,
+    and is one only if it gains `min_growth` between the two.
 
     Args:
         growth: ln‖v(t)‖ - ln‖v(0)‖, shape (epoch,); what is not finite ends the run.
         min_growth: What a transient gains at least, by default ln 100.
 
     Returns:
-        A `Transient`; its `stop` is NaN (censored) if the maximum is at the end of the run.
+        A `Transient`; its `stop` is NaN (censored) if the calm after it is shorter than the time
+        in which the transient itself, at its mean rate, gains `min_growth`.
 
     Example:
         >>> transient([0, 0, 3, 6, 9, 8, 7, 6])
@@ -64,14 +67,15 @@ def transient(growth: ArrayLike, min_growth: float = MIN_GROWTH) -> Transient:
     curve = curve[: broken[0]] if broken.size else curve
     if not curve.size:
         return Transient(math.nan, math.nan)
-    top = int(curve.argmax())
-    before = curve[: top + 1]
-    # The last of equal minima: nothing has happened until then.
-    start = top - int(before[::-1].argmin())
-    if curve[top] - curve[start] < min_growth:
+    highest_later = np.maximum.accumulate(curve[::-1])[::-1]
+    stop = int(np.argmax(highest_later - curve <= E_FOLD))
+    start = int(np.flatnonzero(curve[: stop + 1] <= curve[: stop + 1].min() + E_FOLD)[-1])
+    gain = curve[stop] - curve[start]
+    if gain < min_growth:
         return Transient(math.nan, math.nan)
-    censored = top == len(curve) - 1
-    return Transient(float(start), math.nan if censored else float(top))
+    calm = len(curve) - 1 - stop
+    is_over = calm * gain >= min_growth * (stop - start)
+    return Transient(float(start), float(stop) if is_over else math.nan)
 
 
 def dissect(
@@ -117,12 +121,7 @@ def dissect(
     curvature = sharpness_along(system, eta, key, epochs=epochs, every=every)
     found = transient(tangent.growth)
     data = pair.isel({schema.REPLICA: 0}, drop=True)
-    data = data.assign(
-        growth=tangent.growth,
-        rate=tangent.rate,
-        **{
-            name: curvature[name].reindex(epoch=pair.epoch) for name in ("sharpness", "instability")
-        },
-    )
+    measured = curvature[["sharpness", "instability"]].reindex(epoch=pair.epoch)
+    data = data.assign(growth=tangent.growth, rate=tangent.rate).assign(measured.data_vars)
     attributes = {"eta": float(eta), "transient_start": found.start, "transient_stop": found.stop}
     return data.assign_attrs(attributes | {schema.SCORE: system.score_name})

@@ -126,10 +126,10 @@ def anatomy(
 ) -> None:
     """Dissect one training: a pair, the tangent, loss and score, and the sharpness over epochs."""
     from chaotrain import anatomy as dissection
-    from chaotrain import experiment, runs, showing
+    from chaotrain import experiment, runs, showing, systems
 
     settings = experiment.load(source, overrides or ())
-    system = runs.system_of(settings, data_dir)
+    system = systems.system_of(settings, data_dir)
     data = dissection.dissect(
         system,
         eta,

@@ -1,4 +1,4 @@
-"""The anatomy of one training: when nearby networks come apart, and what training does meanwhile."""
+"""The anatomy of one training: when nearby networks come apart, and what it learns meanwhile."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEIGHTS = (1.7, 1.3, 1.3, 1.3)
 def anatomy(data: xr.Dataset) -> Figure:
     """Draw d(t) with the tangent, the local rate, loss and score, and the sharpness, over epochs.
 
-    The chaotic transient, from the onset of the tangent's growth to its maximum, is shaded in all.
+    The chaotic transient, as `chaotrain.anatomy.transient` finds it, is shaded in all.
 
     Args:
         data: What `anatomy.dissect` returns.
@@ -94,7 +94,7 @@ def _rates(axes: Axes, data: xr.Dataset, epochs: Floats) -> None:
 
 def _learning(axes: Axes, data: xr.Dataset, epochs: Floats) -> None:
     scales.curve(axes, epochs, data["loss"].values, color=style.INK, linewidth=1)
-    axes.set_yscale("log")
+    scales.log_axis(axes)
     axes.set_ylabel("training loss")
     right = axes.twinx()
     right.spines["right"].set(visible=True, color=style.GREEN)
@@ -109,6 +109,5 @@ def _sharpness(axes: Axes, data: xr.Dataset, epochs: Floats) -> None:
     axes.axhline(1, color=style.INK, linewidth=0.6)
     axes.plot(epochs[known], values[known], ".-", color=style.PINK, markersize=3, linewidth=0.8)
     if known.any() and (values[known] > 0).all():
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(lambda value, _: style.number(value))
+        scales.log_axis(axes)
     axes.set_ylabel("sharpness over\nthreshold")
