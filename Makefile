@@ -31,7 +31,7 @@ test: $(VENV)/dev ## Formatting, lint, types, doctests and tests, in minutes
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n 2 -m "not slow"
 
 test-slow: $(VENV)/dev ## The tests that take longer
 	$(BIN)/pytest -m slow
