@@ -157,6 +157,7 @@ def test_a_replay_is_bitwise_and_another_key_is_another_start(name: str) -> None
         assert not all(np.array_equal(a, b) for a, b in zip(runs[0], runs[2], strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAPS)
 def test_no_perturbation_gives_no_distance(name: str) -> None:
     curves = ct.divergence(made(name), 0.3, epochs=6, replicas=2, epsilon=0.0)

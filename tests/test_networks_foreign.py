@@ -77,6 +77,7 @@ def test_flax_parameters_are_those_of_the_module() -> None:
     assert list(parameters) == ["first.bias", "first.kernel", "last.bias", "last.kernel"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network", [ct.networks.from_equinox(equinox_mlp), ct.networks.from_flax(Perceptron)]
 )
@@ -263,6 +264,7 @@ def test_an_object_comes_from_the_current_directory(own: Path) -> None:
     assert sys.path.count(str(own)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["residual", "transformer"])
 def test_examples_run_and_come_apart(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")

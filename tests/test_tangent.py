@@ -62,6 +62,7 @@ push, push_all = jax.jit(products.push), jax.jit(products.push_all)
 # One step
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRAININGS)
 def test_products_along_a_trajectory_are_those_of_dense_jacobians(blobs: Blobs, name: str) -> None:
     system = trained(blobs, name)
@@ -331,6 +332,7 @@ def test_arguments_that_are_refused(arguments: Options, message: str) -> None:
 # Perturbations of networks
 
 
+@pytest.mark.slow
 def chaotic() -> tuple[ct.Map, float]:
     task = ct.tasks.load("mnist").first(200, 20)
     return ct.TrainingMap(ct.networks.mlp([784, 8, 10]), task), 10.0
@@ -345,6 +347,7 @@ def test_perturbation_and_tangent_agree_on_50_chaotic_balls() -> None:
     compare(range(50))
 
 
+@pytest.mark.slow
 def compare(keys: range) -> None:
     """The same perturbation, norm and window: where the finite one is still small."""
     system, eta = chaotic()

@@ -40,6 +40,7 @@ def test_it_agrees_with_the_tangent_on_every_map_of_closed_form(name: str, norm:
     np.testing.assert_allclose(pair[observed][:15], exact[observed][:15], rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "exponent"),
     [
