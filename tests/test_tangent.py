@@ -332,12 +332,12 @@ def test_arguments_that_are_refused(arguments: Options, message: str) -> None:
 # Perturbations of networks
 
 
-@pytest.mark.slow
 def chaotic() -> tuple[ct.Map, float]:
     task = ct.tasks.load("mnist").first(200, 20)
     return ct.TrainingMap(ct.networks.mlp([784, 8, 10]), task), 10.0
 
 
+@pytest.mark.slow
 def test_perturbation_and_tangent_agree_on_chaotic_balls() -> None:
     compare(range(3))
 
@@ -347,7 +347,6 @@ def test_perturbation_and_tangent_agree_on_50_chaotic_balls() -> None:
     compare(range(50))
 
 
-@pytest.mark.slow
 def compare(keys: range) -> None:
     """The same perturbation, norm and window: where the finite one is still small."""
     system, eta = chaotic()
@@ -364,6 +363,7 @@ def compare(keys: range) -> None:
     assert np.min(rates) > 0.1
 
 
+@pytest.mark.slow
 def test_float32_and_float64_agree_in_the_mean_over_initialisations() -> None:
     inits = 32
     task = ct.tasks.load("mnist").first(100, 10)

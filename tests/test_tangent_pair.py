@@ -40,7 +40,6 @@ def test_it_agrees_with_the_tangent_on_every_map_of_closed_form(name: str, norm:
     np.testing.assert_allclose(pair[observed][:15], exact[observed][:15], rtol=1e-9)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "exponent"),
     [
@@ -60,6 +59,7 @@ def test_its_exponent_is_the_known_one(name: str, exponent: float) -> None:
     assert found.low - 1e-6 < exponent < found.high + 1e-6
 
 
+@pytest.mark.slow
 def test_the_local_rates_of_a_network_are_those_of_the_tangent(blobs: Blobs) -> None:
     for options in ({}, {"batch_size": 20}, {"optimizer": optimizers.named("adam")}):
         system = ct.TrainingMap(ct.networks.mlp([5, 4, 3]), blobs(), **options)
