@@ -51,16 +51,9 @@ def anatomy(data: xr.Dataset) -> Figure:
     return figure
 
 
-@style.house_style()
 def save_anatomy(data: xr.Dataset, folder: str | Path) -> list[Path]:
     """Write the figure as PDF and PNG, and return the files written."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    figure = anatomy(data)
-    paths = [folder / f"anatomy.{kind}" for kind in ("pdf", "png")]
-    for path in paths:
-        style.write(figure, path)
-    return paths
+    return style.save(anatomy(data), folder, "anatomy")
 
 
 def _words(start: float, stop: float) -> str:

@@ -18,7 +18,6 @@ from matplotlib.lines import Line2D
 
 from chaotrain import schema
 from chaotrain.figures import layout, overlays, points, scales, selection, style
-from chaotrain.figures.saving import KINDS
 from chaotrain.figures.style import Floats
 
 # Most panels side by side; inches of a panel by how many there are, of its halves, and around.
@@ -127,12 +126,7 @@ def save_cases(title: str, panels: Sequence[Case], folder: str | Path, name: str
         >>> [path.name for path in paths]
         ['one.pdf', 'one.png']
     """
-    figure = cases(title, panels)
-    paths = [Path(folder) / f"{name}.{kind}" for kind in KINDS]
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        style.write(figure, path)
-    return paths
+    return style.save(cases(title, panels), folder, name)
 
 
 def _exponents(

@@ -24,7 +24,6 @@ FIGURES: tuple[tuple[str, Draw, tuple[str, ...]], ...] = (
     ("figure-5", transition, ("rho", "mean_training_time")),
     ("figure-5-targets", training_times, ("mean_training_time",)),
 )
-KINDS = ("pdf", "png")
 
 
 @style.house_style()
@@ -50,12 +49,10 @@ def save_all(dataset: xr.Dataset, summary: xr.Dataset, folder: str | Path) -> li
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
+    paths: list[Path] = []
     for name, draw in drawable(dataset, summary):
         figure = style.root(draw(dataset, summary))
-        paths += [folder / f"{name}.{kind}" for kind in KINDS]
-        for path in paths[-len(KINDS) :]:
-            style.write(figure, path)
+        paths += style.save(figure, folder, name)
     return paths
 
 

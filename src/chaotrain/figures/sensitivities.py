@@ -64,14 +64,7 @@ def sensitivities(weights: xr.Dataset, batches: xr.Dataset) -> Figure:
 
 def save_sensitivities(weights: xr.Dataset, batches: xr.Dataset, folder: str | Path) -> list[Path]:
     """Write the figure as PDF and PNG, and return the files written."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    figure = sensitivities(weights, batches)
-    paths = [folder / f"sensitivities.{kind}" for kind in ("pdf", "png")]
-    with style.house_style():
-        for path in paths:
-            style.write(figure, path)
-    return paths
+    return style.save(sensitivities(weights, batches), folder, "sensitivities")
 
 
 def _spread(rates: Floats) -> Floats:

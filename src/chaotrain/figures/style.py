@@ -28,6 +28,8 @@ INK, GREY, PALE = "#262626", "#6e6e6e", "#c8c8c8"
 # Printed sizes in inches: one and a half columns wide, so that text keeps its 8 points on paper.
 WIDTH, HEIGHT = 5.0, 3.1
 
+KINDS = ("pdf", "png")
+
 RC: dict[Any, Any] = {
     # The one family that ships with matplotlib and has every symbol: the same file everywhere.
     "font.family": "DejaVu Sans",
@@ -94,6 +96,16 @@ def write(figure: Figure, path: Path) -> None:
     page = BytesIO()
     figure.savefig(page, format=kind, dpi=300, metadata=dict.fromkeys(unset))
     path.write_bytes(page.getvalue())
+
+
+@house_style()
+def save(figure: Figure, folder: str | Path, name: str) -> list[Path]:
+    """Write a figure as PDF and PNG into a folder, made if need be, and return the files."""
+    paths = [Path(folder) / f"{name}.{kind}" for kind in KINDS]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(figure, path)
+    return paths
 
 
 def number(value: float) -> str:
