@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from chaotrain.errors import UserError, one_line
-from chaotrain.explaining import near
+from chaotrain.explaining import near, short
 
 
 def load_object(path: str, field: str) -> Any:
@@ -47,6 +48,26 @@ def load_object(path: str, field: str) -> Any:
         hint = near(name, own, "it has")
         raise UserError(f"{field} = {path!r}: {module_name} has no {name}{hint}")
     return getattr(module, name)
+
+
+def load_function(path: str, field: str) -> Callable[..., Any]:
+    """The function that a path names, found as by `load_object`.
+
+    Args:
+        path: "package.module:function".
+        field: The field that holds the path, for messages.
+
+    Raises:
+        UserError: As `load_object`, or if it is no function.
+
+    Example:
+        >>> load_function("math:sqrt", "network.function")(9)
+        3.0
+    """
+    found: Callable[..., Any] = load_object(path, field)
+    if not callable(found):
+        raise UserError(f"{field} = {path!r}: it is no function but {short(found)}")
+    return found
 
 
 def _failed(path: str, field: str, error: Exception) -> UserError:

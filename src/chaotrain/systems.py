@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from jax import Array
 
 from chaotrain import networks, optimizers, tasks
-from chaotrain.errors import UserError
 from chaotrain.experiment import Experiment
-from chaotrain.explaining import short
 from chaotrain.fields import NetworkFields
-from chaotrain.importing import load_object
+from chaotrain.importing import load_function
 from chaotrain.training import Penalty, TrainingMap
 
 
@@ -45,17 +41,10 @@ def system_of(settings: Experiment, data_dir: str | Path | None = None) -> Train
         settings.dtype,
         penalty=Penalty(settings.l1, settings.l2),
         batch_size=settings.batch_size,
-        augment=None if settings.augment is None else _function(settings.augment),
+        augment=load_function(settings.augment, "augment") if settings.augment else None,
         noise=settings.noise,
         measured=settings.measured,
     )
-
-
-def _function(path: str) -> Callable[[Array, Array], Array]:
-    found: Callable[[Array, Array], Array] = load_object(path, "augment")
-    if not callable(found):
-        raise UserError(f"augment = {path!r}: it is no function but {short(found)}")
-    return found
 
 
 def _network_of(fields: NetworkFields, task: tasks.Task) -> networks.Network:

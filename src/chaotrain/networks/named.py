@@ -9,7 +9,7 @@ from typing import Any
 
 from chaotrain.errors import UserError, one_line
 from chaotrain.explaining import short
-from chaotrain.importing import load_object
+from chaotrain.importing import load_function
 from chaotrain.networks.network import Network
 
 FIELD = "network.function"
@@ -42,10 +42,8 @@ def from_function(
         >>> ct.networks.from_function("chaotrain.networks:cnn", (8, 8, 1), 10, options).name
         'cnn 8x8x1 channels 4 kernel 5 max dense 10 tanh normal'
     """
-    function = load_object(path, FIELD)
+    function = load_function(path, FIELD)
     start = f"{FIELD} = {path!r}:"
-    if not callable(function):
-        raise UserError(f"{start} it is no function but {short(function)}")
     arguments = {"shape": tuple(shape), "outputs": outputs, **(options or {})}
     _check_arguments(function, arguments, start)
     try:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chaotrain.errors import UserError, first_line
-from chaotrain.explaining import short
-from chaotrain.importing import load_object
+from chaotrain.importing import load_function
 from chaotrain.tasks.task import Task, digest
 
 
@@ -25,9 +24,7 @@ def from_function(name: str) -> Task:
         >>> from_function("chaotrain.tasks.tabular:iris").name
         'iris'
     """
-    make = load_object(name, "task")
-    if not callable(make):
-        raise UserError(f"task = {name!r}: it is no function but {short(make)}")
+    make = load_function(name, "task")
     try:
         task = make()
     except UserError as error:
