@@ -161,5 +161,5 @@ def test_targets_outside_the_range_are_refused(target: float) -> None:
 
 
 def test_a_data_set_without_distances_is_refused() -> None:
-    with pytest.raises(ValueError, match="distance is not recorded"):
-        derive(recorded().drop_vars("distance"), targets=[0.7])
+    with pytest.raises(ValueError, match="neither distance nor tangent_growth is recorded"):
+        derive(recorded().drop_vars(["distance", "tangent_growth"]), targets=[0.7])

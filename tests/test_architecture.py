@@ -25,7 +25,7 @@ experiment
 balls provenance systems curvature
 tangent
 store
-study exports
+study exports tiles
 runs
 atlas sensitivity figures anatomy
 tables progress

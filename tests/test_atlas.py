@@ -15,6 +15,7 @@ from chaotrain.atlas import Claim, Collection, Estimate
 from chaotrain.atlas.collection import merged
 from chaotrain.errors import UserError
 from chaotrain.experiment import Experiment
+from chaotrain.tables.cases import estimate
 
 FILE = """
 title = "Some cases"
@@ -341,7 +342,9 @@ def test_a_row_without_an_onset(summary: xr.Dataset) -> None:
         summary.attrs |= {f"{name}{at}": math.nan for at in ("", "_low", "_high")}
     row = atlas.row("a", "a", summary)
     assert math.isnan(row.small_eta)
-    cells = next(zip(*(column.cells for column in tables.cases([[row]]).columns), strict=True))
+    cells = next(
+        zip(*(column.cells for column in tables.table_of_cases([[row]]).columns), strict=True)
+    )
     assert cells[2:5] == ("-", "-", "-")
     assert cells[6:11] == ("-", "-", "-", "-", "-")
 
@@ -358,7 +361,7 @@ def test_a_row_without_an_onset(summary: xr.Dataset) -> None:
     ],
 )
 def test_an_estimate_is_a_bound_where_some_did_not_reach(found: Estimate, text: str) -> None:
-    assert tables.estimate(found, 1) == text
+    assert estimate(found, 1) == text
 
 
 def test_the_ratio_at_other_targets_is_told_beside_that_at_the_main_one() -> None:
@@ -373,7 +376,9 @@ def test_the_ratio_at_other_targets_is_told_beside_that_at_the_main_one() -> Non
     row = atlas.row("a", "a", summary)
     ratio = float(summary.eta_ratio.sel(target=0.5))
     assert row.other_ratios == ((0.5, ratio),)
-    cells = next(zip(*(column.cells for column in tables.cases([[row]]).columns), strict=True))
+    cells = next(
+        zip(*(column.cells for column in tables.table_of_cases([[row]]).columns), strict=True)
+    )
     assert cells[7] == f"{ratio:.3g} at 0.5"
 
 
@@ -382,7 +387,7 @@ def test_the_table_of_the_cases(summary: xr.Dataset) -> None:
         [atlas.row("figure-6/tanh", "tanh", summary), atlas.row("figure-6/a", "A|*", summary)],
         [atlas.Row("figure-7/b", "case B")],
     ]
-    table = tables.cases(rows)
+    table = tables.table_of_cases(rows)
     assert table.row_count == 3
     lines = tables.markdown(table).splitlines()
     assert len(lines) == 2 + 3

@@ -24,6 +24,7 @@ BASELINE = {
     "replicas": 5,
     "epochs": 201,
     "epsilon": 1e-8,
+    "method": "perturbation",
     "dtype": "float64",
     "loss": None,
     "optimizer": {"name": "sgd", "options": {}, "schedule": None},

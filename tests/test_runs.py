@@ -33,24 +33,31 @@ SPIRAL = Spiral()
 GRID: dict[str, Any] = {"inits": 3, "replicas": 2, "epochs": 6, "epsilon": 1e-6}
 
 
-def test_the_data_set_is_as_the_schema_says(tmp_path: Path, monkeypatch: Any) -> None:
+@pytest.mark.parametrize(
+    ("method", "missing"),
+    [("perturbation", {"tangent_growth"}), ("tangent", {"distance"}), ("both", set())],
+)
+def test_the_data_set_is_as_the_schema_says(
+    tmp_path: Path, monkeypatch: Any, method: str, missing: set[str]
+) -> None:
     tiny.patch(monkeypatch)
     (tmp_path / "tiny.toml").write_text(tiny.FILE)
-    settings = experiment.load(tmp_path / "tiny.toml")
+    settings = experiment.load(tmp_path / "tiny.toml", [f'method = "{method}"'])
     study = runs.run(settings, tmp_path / "study")
     dataset, summary = study.dataset, study.summary
     for variables, found in (
         (schema.RECORDED | schema.DERIVED, dataset),
         (schema.SUMMARY, summary),
     ):
-        assert found.data_vars.keys() == variables.keys()
-        for name, variable in variables.items():
+        assert found.data_vars.keys() == variables.keys() - missing
+        for name in variables.keys() - missing:
+            variable = variables[name]
             assert found[name].dims == variable.dims
             assert variable.attrs.items() <= found[name].attrs.items()
-    assert dict(dataset.sizes) == {
-        "learning_rate": 2, "init": 2, "replica": 2, "epoch": 31, "target": 2
-    }  # fmt: skip
-    assert np.isfinite(dataset.distance).all()
+    sizes = {"learning_rate": 2, "init": 2, "epoch": 31, "target": 2}
+    assert dict(dataset.sizes) == sizes | ({} if method == "tangent" else {"replica": 2})
+    for name in {"distance", "tangent_growth"} - missing:
+        assert np.isfinite(dataset[name]).all()
     assert study.best(target=0.5).learning_rate in settings.learning_rates
     assert study.best(epochs=30).learning_rate in settings.learning_rates
     assert study.path == tmp_path / "study"

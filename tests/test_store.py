@@ -194,14 +194,14 @@ def test_a_second_run_does_not_withdraw_what_the_first_has_begun(tmp_path: Path)
 def test_a_study_that_another_run_begins_meanwhile_is_respected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, plan = tmp_path / "study", ct.runs.layout.plan
+    out, plan = tmp_path / "study", ct.tiles.layout.plan
 
     def slowly(*arguments: Any) -> Any:
-        monkeypatch.setattr(ct.runs.layout, "plan", plan)
+        monkeypatch.setattr(ct.tiles.layout, "plan", plan)
         ct.sweep(tiny.MAP, out=out, **tiny.GRID, seed=1)
         return plan(*arguments)
 
-    monkeypatch.setattr(ct.runs.layout, "plan", slowly)
+    monkeypatch.setattr(ct.tiles.layout, "plan", slowly)
     with pytest.raises(UserError, match=r"differs in seed \(1 there, 0 here\)"):
         ct.sweep(tiny.MAP, out=out, **tiny.GRID)
     assert ct.Study(out).verify() == []
@@ -498,7 +498,7 @@ def test_the_first_error_is_the_one_that_is_told(
         monkeypatch.setattr(os, "fsync", _fails)
         raise MemoryError("out of memory")
 
-    monkeypatch.setattr(ct.runs, "_compute", breaks)
+    monkeypatch.setattr(ct.tiles, "compute", breaks)
     with pytest.raises(MemoryError, match="out of memory"):
         ct.sweep(tiny.MAP, out=tmp_path / "study", **tiny.GRID)
     (run,) = json.loads((tmp_path / "study" / "provenance.json").read_text())["runs"]

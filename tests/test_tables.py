@@ -14,6 +14,7 @@ import study_data
 from chaotrain import tables
 from chaotrain.analysis import derive
 from chaotrain.analysis.summary import summarise
+from chaotrain.tables import studies
 
 # Heading of a column: its variable and decimals; an interval follows under the heading [95%].
 BY_LEARNING_RATE = (
@@ -61,8 +62,8 @@ def said(text: str, value: float, decimals: int) -> None:
 
 def test_every_number_of_the_table_is_that_of_the_summary(summary: xr.Dataset) -> None:
     target = summary.attrs["target"]
-    headings, chaos = cells(tables.chaos(summary))
-    more, learning = cells(tables.learning(summary))
+    headings, chaos = cells(studies.chaos(summary))
+    more, learning = cells(studies.learning(summary))
     assert more[0] == headings[0] == "η"
     headings += more[1:]
     rows = [one + other[1:] for one, other in zip(chaos, learning, strict=True)]
@@ -93,7 +94,7 @@ def test_every_number_of_the_table_is_that_of_the_summary(summary: xr.Dataset) -
 
 
 def test_every_target_has_its_fastest_learning_rate(summary: xr.Dataset) -> None:
-    _, rows = cells(tables.by_target(summary))
+    _, rows = cells(studies.by_target(summary))
     for row, target in zip(rows, summary.target.values, strict=True):
         one = summary.sel(target=target)
         assert float(row[0]) == target
@@ -108,19 +109,19 @@ def test_what_is_printed_is_the_tables_and_fits(
     out = printed(summary, capsys)
     assert max(map(cell_len, out.splitlines())) <= 100
     lines = [" ".join(line.split()) for line in out.splitlines()]
-    for make in (tables.chaos, tables.learning, tables.by_target):
+    for make in (studies.chaos, studies.learning, studies.by_target):
         table = make(summary)
         headings, rows = cells(table)
         for row in (headings, *rows):
             assert " ".join(row) in lines
-    for line in tables.onset_lines(summary):
+    for line in studies.onset_lines(summary):
         assert line in out.splitlines()
 
 
 def test_the_onset_keeps_its_digits_at_any_magnitude() -> None:
     attributes = {"eta_0": 0.00071, "eta_0_low": 0.0005, "eta_0_high": np.inf}
     attributes |= {"eta_1": np.nan, "eta_1_low": np.nan, "eta_1_high": np.nan}
-    lines = tables.onset_lines(xr.Dataset(attrs=attributes))
+    lines = studies.onset_lines(xr.Dataset(attrs=attributes))
     assert lines[0].startswith("η_0: 0.00071 [0.0005, ∞]  (")
     assert lines[1].startswith("η_1: -  (")
 
@@ -144,7 +145,7 @@ def test_a_summary_without_targets(capsys: pytest.CaptureFixture[str]) -> None:
     recorded = study_data.study(inits=1)[0][["distance"]]
     out = printed(summarise(derive(recorded, []), 0.9), capsys)
     assert "λ_nMLE" in out
-    headings, rows = cells(tables.learning(summarise(derive(recorded, []), 0.9)))
+    headings, rows = cells(studies.learning(summarise(derive(recorded, []), 0.9)))
     assert headings[2] == "⟨τ⟩ to 0.9"
     assert {row[2] for row in rows} == {"-"}
 
@@ -161,6 +162,6 @@ def test_an_output_that_cannot_show_the_symbols_spells_them(
     out = buffer.getvalue().decode("ascii")
     for word in ("lambda_nMLE +- std", "rho", "<tau> to", "eta*/eta_1", "eta_0: ", "inf]"):
         assert word in out
-    _, rows = cells(tables.chaos(summary))
+    _, rows = cells(studies.chaos(summary))
     for row in rows:
         assert row[0] in out

@@ -42,6 +42,8 @@ class Grid(Model):
         replicas: Perturbed copies of each initialisation.
         epochs: Steps T of a run.
         epsilon: Half-width ε of the uniform perturbation of each weight.
+        method: How growth is measured: by "perturbation", the distance to the replicas; by the
+            "tangent", which is exact and needs neither replicas nor ε; or by "both".
         seed: Initialisation i is drawn with the JAX key fold_in(key(seed), i).
         targets: Test accuracies whose training time τ is measured, in increasing order.
         target: The main target, one of `targets`; by default the largest.
@@ -53,6 +55,7 @@ class Grid(Model):
     replicas: Count = 5
     epochs: Steps = 201
     epsilon: Width = 1e-8
+    method: Literal["perturbation", "tangent", "both"] = "perturbation"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     targets: list[Share] = Field(default=[0.9], min_length=1)
     target: Share | None = None
@@ -93,14 +96,24 @@ class Grid(Model):
                 f"inits = {short(inits)}: that makes {balls:.2g} balls, choose fewer than "
                 f"{MOST_BALLS:.0e}"
             )
-        distances = balls * self.replicas * (self.epochs + 1)
+        distances = balls * max(1, self.copies) * (self.epochs + 1)
         if distances > MOST_DISTANCES:
             raise ValueError(
-                f"epochs = {self.epochs}: {balls} balls of {self.replicas} replicas would record "
+                f"epochs = {self.epochs}: {balls} balls of {self.copies} replicas would record "
                 f"{distances:.2g} distances, lower epochs, replicas or inits to stay below "
                 f"{MOST_DISTANCES:.0e}"
             )
         return self
+
+    @property
+    def copies(self) -> int:
+        """The perturbed copies that a ball trains: none if the tangent replaces them."""
+        return 0 if self.method == "tangent" else self.replicas
+
+    @property
+    def follows_tangent(self) -> bool:
+        """Whether a tangent vector follows each initialisation."""
+        return self.method != "perturbation"
 
     @property
     def inits_each(self) -> list[int]:

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 
-from chaotrain import ensembles, layout, maps, provenance, signals
-from chaotrain.balls import check_epsilon, check_map
+from chaotrain import provenance, signals, tiles
+from chaotrain.balls import check_map
 from chaotrain.errors import Interrupted, ProvenanceWarning, UserError
 from chaotrain.experiment import CustomExperiment, Experiment, Grid, plain, validated
 from chaotrain.layout import Layout
@@ -47,6 +46,7 @@ def sweep(
     replicas: int = 5,
     epochs: int = 201,
     epsilon: float = 1e-8,
+    method: str = "perturbation",
     seed: int = 0,
     targets: Sequence[float] | None = None,
     target: float | None = None,
@@ -68,6 +68,7 @@ def sweep(
         replicas: Perturbed copies of each.
         epochs: Steps T.
         epsilon: Half-width of the perturbation.
+        method: "perturbation", "tangent" (exact, without replicas and ε) or "both".
         seed: From 0 to 2³² - 1.
         targets: Test scores whose training time is measured; by default the task's.
         target: The main one; by default the largest.
@@ -99,6 +100,7 @@ def sweep(
         "replicas": replicas,
         "epochs": epochs,
         "epsilon": epsilon,
+        "method": method,
         "seed": seed,
         "targets": (getattr(system, "target", 0.9),) if targets is None else targets,
         "target": target,
@@ -140,29 +142,24 @@ def _fill(system: Map, grid: Grid, out: str | Path, progress: Progress | None) -
     check_map(system)
     store = Store(out)
     store.check(grid)
-    base, members = jax.random.key(grid.seed), 1 + grid.replicas
-    reference = system.init(jax.random.fold_in(base, 0))
-    check_epsilon(system, reference, grid.epsilon)
-    balls = grid.balls
-    plan = layout.plan(maps.cost(system), len(balls), members, grid.epochs, grid.memory)
-    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(reference))
-    layout.check_ball(size, members, grid.epochs, grid.memory)
+    base, balls = jax.random.key(grid.seed), grid.balls
+    plan = tiles.plan(system, grid, system.init(jax.random.fold_in(base, 0)))
     with store.locked():
         store.check(grid)  # another run may have begun a study since
         record = _open(store, system, grid, plan)
-        tiles = [[balls[i] for i in tile] for tile in record.plan.tiles(len(balls))]
-        left = [index for index in range(len(tiles)) if not store.finished(index)]
-        meter = _Meter(grid, tiles, left, progress)
+        parts = [[balls[i] for i in tile] for tile in record.plan.tiles(len(balls))]
+        left = [index for index in range(len(parts)) if not store.finished(index)]
+        meter = _Meter(grid, parts, left, progress)
         with _ending(store, record):
             if left:
                 _warn_of_changes(store, record)
             meter.tick(0)
             for index in left:
                 started = time.perf_counter()
-                arrays = _compute(system, grid, base, record.plan, tiles[index], meter.tick)
-                store.write_tile(index, tiles[index], arrays)
+                arrays = tiles.compute(system, grid, base, record.plan, parts[index], meter.tick)
+                store.write_tile(index, parts[index], arrays)
                 seconds = round(time.perf_counter() - started, 3)
-                store.log("tile", tile=index, balls=tiles[index], seconds=seconds)
+                store.log("tile", tile=index, balls=parts[index], seconds=seconds)
                 meter.finish_tile()
     return Study(out)
 
@@ -228,43 +225,24 @@ class _Meter:
     """Counts what a run has done and reports it."""
 
     def __init__(
-        self, grid: Grid, tiles: Sequence[Balls], left: Sequence[int], progress: Progress | None
+        self, grid: Grid, parts: Sequence[Balls], left: Sequence[int], progress: Progress | None
     ) -> None:
         self.progress = progress
-        self.members, self.ball = 1 + grid.replicas, (1 + grid.replicas) * grid.epochs
-        self.total = self.ball * sum(map(len, tiles))
-        self.sizes = [len(tiles[index]) for index in left]
-        self.tiles = len(tiles)
+        self.ball = sum(tiles.work(grid)) * grid.epochs
+        self.total = self.ball * sum(map(len, parts))
+        self.sizes = [len(parts[index]) for index in left]
+        self.tiles = len(parts)
 
-    def tick(self, epochs: int) -> None:
-        """Report that every ball of the tile in hand has come so far."""
+    def tick(self, work: int) -> None:
+        """Report so many member-epochs of every ball of the tile in hand."""
         signals.check()
         if self.progress is not None:
             done = self.total - self.ball * sum(self.sizes)
             if self.sizes:
-                done += self.members * epochs * self.sizes[0]
+                done += work * self.sizes[0]
             self.progress(Tick(done, self.total, self.tiles - len(self.sizes), self.tiles))
 
     def finish_tile(self) -> None:
         """Report that the tile in hand is stored."""
         del self.sizes[0]
         self.tick(0)
-
-
-def _compute(
-    system: Map,
-    grid: Grid,
-    base: Array,
-    plan: Layout,
-    balls: Balls,
-    tick: Callable[[int], None],
-) -> ensembles.Recorded:
-    """What one tile holds."""
-    rates = jnp.array([grid.learning_rates[rate] for rate, _ in balls])
-    # A ball starts the same at every learning rate.
-    start = {
-        init: ensembles.ball(system, jax.random.fold_in(base, init), grid.replicas, grid.epsilon)
-        for init in sorted({init for _, init in balls})
-    }
-    states = ensembles.stack([start[init] for _, init in balls])
-    return ensembles.evolve(system, states, rates, grid.epochs, plan, progress=tick)

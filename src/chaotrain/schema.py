@@ -12,6 +12,7 @@ from dataclasses import dataclass
 # An attribute of the data set and of its summary: what the task calls its score.
 SCORE = "score"
 LEARNING_RATE, INIT, REPLICA, EPOCH, TARGET = "learning_rate", "init", "replica", "epoch", "target"
+DISTANCE, TANGENT_GROWTH = "distance", "tangent_growth"
 
 # Verdict of a ball (design.md, section 1).
 EXPONENTIAL = "exponential"
@@ -64,7 +65,8 @@ COORDINATES = {
 }
 
 RECORDED = {
-    "distance": Variable((*_BALL, REPLICA, EPOCH), "L1 distance to the reference network"),
+    DISTANCE: Variable((*_BALL, REPLICA, EPOCH), "L1 distance to the reference network"),
+    TANGENT_GROWTH: Variable((*_BALL, EPOCH), "ln‖v(t)‖/‖v(0)‖ of a tangent vector v"),
     "loss": Variable((*_BALL, EPOCH), "training loss"),
     "train_accuracy": Variable((*_BALL, EPOCH), "training score (accuracy, or R² of a regression)"),
     "test_accuracy": Variable((*_BALL, EPOCH), "test score (accuracy, or R² of a regression)"),
@@ -92,6 +94,13 @@ DERIVED = {
     "growth_stop": Variable(_BALL, "end of the exponential phase", "epoch"),
     "saturation": Variable(_BALL, "distance at which the growth saturates"),
     "verdict": Variable(_BALL, "verdict of the growth fit"),
+    "tangent_exponent": Variable(
+        _BALL, "exponent by the tangent beside that by replicas", "1/epoch"
+    ),
+    "tangent_exponent_low": Variable(_BALL, "its lower 95% limit", "1/epoch"),
+    "tangent_exponent_high": Variable(_BALL, "its upper 95% limit", "1/epoch"),
+    "tangent_verdict": Variable(_BALL, "verdict of the fit of the tangent's growth"),
+    "disagrees": Variable(_BALL, "whether replicas and tangent disagree (1 or 0)"),
     "status": Variable(_BALL, "whether the ball ran and stayed finite"),
     "blow_up_epoch": Variable(_BALL, "first epoch that is not finite", "epoch"),
     "training_time": Variable((*_BALL, TARGET), "first epoch at the target score", "epoch"),
@@ -107,6 +116,11 @@ SUMMARY = {
     "rho": Variable(_RATE, "share of decided initialisations that are exponential"),
     "rho_low": Variable(_RATE, "lower 95% Wilson limit of ρ"),
     "rho_high": Variable(_RATE, "upper 95% Wilson limit of ρ"),
+    "tangent_nmle": Variable(_RATE, "λ_nMLE by the tangent, of those compared", "1/epoch"),
+    "tangent_nmle_low": Variable(_RATE, "its lower 95% limit", "1/epoch"),
+    "tangent_nmle_high": Variable(_RATE, "its upper 95% limit", "1/epoch"),
+    "compared": Variable(_RATE, "initialisations measured by replicas and tangent"),
+    "disagreeing": Variable(_RATE, "those in which the two disagree beyond the joint interval"),
     "ran": Variable(_RATE, "initialisations run"),
     "decided": Variable(_RATE, "initialisations decided"),
     "regime": Variable(_RATE, "training regime"),

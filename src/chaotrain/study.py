@@ -66,11 +66,13 @@ class Study:
         points: dict[str, Any] = {
             schema.LEARNING_RATE: grid.learning_rates,
             schema.INIT: np.arange(shape[1]),
-            schema.REPLICA: np.arange(grid.replicas),
+            schema.REPLICA: np.arange(grid.copies),
             schema.EPOCH: np.arange(grid.epochs + 1),
         }
         coords = {
-            name: (name, values, schema.COORDINATES[name].attrs) for name, values in points.items()
+            name: (name, values, schema.COORDINATES[name].attrs)
+            for name, values in points.items()
+            if len(values)
         }
         return xr.Dataset(variables, coords=coords, attrs={schema.SCORE: self.score})
 
@@ -78,7 +80,7 @@ class Study:
         arrays = self.store.read_tile(index, self.tiles[index])
         epochs = self.grid.epochs + 1
         for name, values in arrays.items():
-            if values.shape[1:] not in ((epochs,), (self.grid.replicas, epochs)):
+            if values.shape[1:] not in ((epochs,), (self.grid.copies, epochs)):
                 raise UserError(
                     f"tile {self.store.tile(index)}: {name} is of another experiment, delete the "
                     "tile with its record and run again to compute it anew"

@@ -15,10 +15,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from chaotrain import schema
+from chaotrain.analysis import agreement
 from chaotrain.analysis.arrays import if_recorded, labelled, ordered, which_ran, word_array
 from chaotrain.analysis.times import check_target, training_time, valid_accuracy
 from chaotrain.errors import UserError
-from chaotrain.growth import fit_growth
+from chaotrain.growth import fit_growth, fit_tangent_growth
 from chaotrain.statistics.averages import Booleans, Floats
 
 _GROWTH = {  # derived variable: field of the growth fit
@@ -41,14 +42,15 @@ def derive(recorded: xr.Dataset, targets: Sequence[float]) -> xr.Dataset:
     none (censored).
 
     Args:
-        recorded: Variables of `schema.RECORDED`; all but `distance` may be missing.
+        recorded: Variables of `schema.RECORDED`; all may be missing but one of `distance` and
+            `tangent_growth`.
         targets: Test accuracies in (0, 1]; may be empty.
 
     Returns:
         The data set with the variables of `schema.DERIVED` and the coordinate `target`.
 
     Raises:
-        UserError: If a target is not in (0, 1], or `distance` is missing.
+        UserError: If a target is not in (0, 1], or neither growth is recorded.
 
     Example:
         >>> distance = 1e-8 * np.exp(np.minimum(0.5 * np.arange(101), 15.0))
@@ -62,17 +64,25 @@ def derive(recorded: xr.Dataset, targets: Sequence[float]) -> xr.Dataset:
     """
     for target in targets:
         check_target(target)
-    if "distance" not in recorded:
-        raise UserError("distance is not recorded: analyse a data set that holds it")
-    distance, loss = ordered(recorded, "distance"), if_recorded(recorded, "loss")
+    if schema.DISTANCE not in recorded and schema.TANGENT_GROWTH not in recorded:
+        raise UserError("neither distance nor tangent_growth is recorded: analyse what holds one")
+    distance, tangent = (
+        ordered(recorded, name) if name in recorded else None
+        for name in (schema.DISTANCE, schema.TANGENT_GROWTH)
+    )
+    loss = if_recorded(recorded, "loss")
     epochs = recorded[schema.EPOCH].values
     ran = which_ran(recorded)
-    broken = ~np.isfinite(distance).all(axis=2)
+    broken = np.zeros((*ran.shape, len(epochs)), dtype=bool)
+    if distance is not None:
+        broken |= ~np.isfinite(distance).all(axis=2)
+    elif tangent is not None:
+        broken |= np.isnan(tangent)
     if loss is not None:
         broken |= ~np.isfinite(loss)
     blown = ran & broken.any(axis=2)
 
-    derived = _growth(distance, ran & ~blown)
+    derived = _growth(distance, tangent, ran & ~blown)
     derived["verdict"][blown] = schema.BLOW_UP
     derived["status"] = np.select([~ran, blown], [schema.ABSENT, schema.BLOW_UP], schema.FINITE)
     derived["blow_up_epoch"] = np.where(blown, epochs[broken.argmax(axis=2)], np.nan)
@@ -97,15 +107,25 @@ def derive(recorded: xr.Dataset, targets: Sequence[float]) -> xr.Dataset:
     return dataset
 
 
-def _growth(distance: Floats, fitted: Booleans) -> dict[str, NDArray[Any]]:
+def _growth(
+    distance: Floats | None, tangent: Floats | None, fitted: Booleans
+) -> dict[str, NDArray[Any]]:
     """Return what the growth fit says of the fitted balls, each (R, I)."""
-    growth: dict[str, NDArray[Any]] = {name: np.full(fitted.shape, np.nan) for name in _GROWTH}
-    growth["verdict"] = word_array(fitted.shape, schema.VERDICTS)
+    numbers = (*_GROWTH, *agreement.FIELDS)
+    growth: dict[str, NDArray[Any]] = {name: np.full(fitted.shape, np.nan) for name in numbers}
+    for name in ("verdict", "tangent_verdict"):
+        growth[name] = word_array(fitted.shape, schema.VERDICTS)
     for rate, init in np.argwhere(fitted):
-        fit = fit_growth(distance[rate, init])
-        growth["verdict"][rate, init] = fit.verdict
-        for name, field in _GROWTH.items():
-            growth[name][rate, init] = getattr(fit, field)
+        if distance is not None:
+            fit = fit_growth(distance[rate, init])
+        elif tangent is not None:
+            fit = fit_tangent_growth(tangent[rate, init])
+        found = {name: getattr(fit, field) for name, field in _GROWTH.items()}
+        found["verdict"] = fit.verdict
+        if distance is not None and tangent is not None:
+            found |= agreement.compare(fit, tangent[rate, init])
+        for name, value in found.items():
+            growth[name][rate, init] = value
     return growth
 
 

@@ -31,6 +31,7 @@ def summarise(
     - λ_nMLE is the mean of Λ over the decided initialisations. `nmle_std` is the standard
       deviation of that sample with divisor n - 1, since the initialisations are a sample of all
       that could be drawn and it estimates their spread: NaN for fewer than two.
+    - `tangent_nmle` is the mean of `tangent_exponent` over the initialisations compared.
     - ρ is the share of the decided that are exponential, with Wilson's interval.
     - ⟨τ⟩ is the mean of min(τ, T) over all that ran, T the last epoch. One that blew up counts
       as censored at T, or with its τ if it reached the target before.
@@ -84,6 +85,8 @@ def summarise(
 
     result = point | _limits(balls, point, replicates)
     result["ran"] = balls.ran.sum(axis=1)
+    result["compared"] = (~np.isnan(balls.disagrees)).sum(axis=1)
+    result["disagreeing"] = (balls.disagrees == 1).sum(axis=1)
     result["decided"] = balls.decided.sum(axis=1)
     result["regime"] = _regimes(dataset, balls, point)
     result["nmle_std"] = _standard_deviation(balls.exponent, point["nmle"], once)
@@ -110,6 +113,8 @@ class _Balls:
     decided: Booleans  # (R, I)
     exponential: Floats  # (R, I), 1 or 0, NaN where not decided
     exponent: Floats  # (R, I), NaN where not decided
+    tangent_exponent: Floats  # (R, I), NaN where not compared
+    disagrees: Floats  # (R, I), 1 or 0, NaN where not compared
     time: Floats  # (R, I, K), NaN where censored
     capped: Floats  # (R, I, K), min(τ, T), NaN where it did not run
     reached: Floats  # (R, I, K), 1 or 0, NaN where it did not run
@@ -122,6 +127,7 @@ def _balls(dataset: xr.Dataset) -> _Balls:
     """Take the arrays that the averages need out of a derived data set."""
     status, verdict = ordered(dataset, "status"), ordered(dataset, "verdict")
     time = ordered(dataset, "training_time")
+    disagrees = ordered(dataset, "disagrees")
     ran, decided = status != schema.ABSENT, np.isin(verdict, schema.DECIDED)
     targets = dataset[schema.TARGET].values
     accuracy = valid_accuracy(dataset) if targets.size else None
@@ -137,6 +143,10 @@ def _balls(dataset: xr.Dataset) -> _Balls:
         decided=decided,
         exponential=np.where(decided, verdict == schema.EXPONENTIAL, np.nan),
         exponent=np.where(decided, ordered(dataset, "exponent"), np.nan),
+        tangent_exponent=np.where(
+            np.isnan(disagrees), np.nan, ordered(dataset, "tangent_exponent")
+        ),
+        disagrees=disagrees,
         time=time,
         capped=capped,
         reached=reached,
@@ -162,6 +172,7 @@ def _estimates(balls: _Balls, weights: Integers) -> Estimates:
     samples = zip(rho, decided, strict=True)
     return {
         "nmle": averages.weighted_mean(balls.exponent, weights),
+        "tangent_nmle": averages.weighted_mean(balls.tangent_exponent, weights),
         "rho": rho,
         "trainable": trainable,
         "best_accuracy": score if balls.has_accuracy else np.full(score.shape, np.nan),
@@ -202,6 +213,9 @@ def _limits(balls: _Balls, point: Estimates, replicates: Estimates) -> Estimates
     interval = averages.bootstrap_interval
     limits: dict[str, tuple[Any, Any]] = {
         "nmle": interval(replicates["nmle"], decided),
+        "tangent_nmle": interval(
+            replicates["tangent_nmle"], (~np.isnan(balls.disagrees)).sum(axis=1)
+        ),
         "rho": averages.wilson_interval(exponential, decided),
         "mean_training_time": interval(replicates["mean_training_time"], ran[:, None]),
         "eta_0": onsets.half_crossing_interval(

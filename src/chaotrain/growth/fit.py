@@ -36,6 +36,7 @@ Floats = NDArray[np.float64]
 METHODS = ("ramp", "window")
 # An exact zero after the first epoch says no more than a fall by the resolution of a float64.
 RESOLUTION = float(np.log(np.finfo(np.float64).eps))
+LARGEST = float(np.log(np.finfo(np.float64).max))
 # What the predecessor keeps.
 KEPT_R_SQUARED = 0.9
 KEPT_RATE = 0.05
@@ -293,11 +294,16 @@ def fit_slope(curve: Floats, rise: Hinge) -> Growth:
         verdict=EXPONENTIAL,
         start=start,
         stop=stop,
-        saturation=math.exp(float(np.median(curve[rise.stop :]))) if rise.saturates else math.nan,
+        saturation=exp(float(np.median(curve[rise.stop :]))) if rise.saturates else math.nan,
         gain=rise.gain,
         intercept=intercept,
         r_squared=float(1.0 - residuals.var() / inside.var()),
     )
+
+
+def exp(value: float) -> float:
+    """Return the exponential, infinite where it overflows: a tangent may grow without end."""
+    return math.exp(value) if value < LARGEST else math.inf
 
 
 def judge_window(curve: Floats) -> Growth:

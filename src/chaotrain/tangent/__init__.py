@@ -1,7 +1,7 @@
 """The tangent map: exact local rates, finite-time exponents, spectra, and the rescaled pair."""
 
+from chaotrain.statistics.means import correlated_mean
 from chaotrain.tangent.growth import FiniteTimeExponent, finite_time_exponent, tangent_growth
-from chaotrain.tangent.means import correlated_mean
 from chaotrain.tangent.pair import rescaled_pair
 from chaotrain.tangent.products import push, push_all
 from chaotrain.tangent.spectrum import kaplan_yorke, lyapunov_convergence, lyapunov_spectrum

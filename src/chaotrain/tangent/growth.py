@@ -15,17 +15,10 @@ from numpy.typing import ArrayLike
 from chaotrain import maps, schema
 from chaotrain.errors import UserError
 from chaotrain.maps import Key, Map, State, in_float64
+from chaotrain.statistics.means import correlated_mean
 from chaotrain.tangent import running
-from chaotrain.tangent.means import correlated_mean
-from chaotrain.tangent.products import (
-    Vector,
-    check_smooth,
-    derivatives_of,
-    floating,
-    is_finite,
-    log_norm,
-    push,
-)
+from chaotrain.tangent.following import Following
+from chaotrain.tangent.products import Vector, check_smooth, derivatives_of, floating, log_norm
 
 GROWTH, RATE = "growth", "rate"
 ATTRIBUTES = {
@@ -92,12 +85,12 @@ def tangent_growth(
             "direction: its part in the coordinates of the map is zero or not finite, "
             "move what the map measures"
         )
-    carry = (state, vector, jnp.zeros((), jnp.int64))
-    rows = settings.epochs + 1
+    following = Following.of(system, norm)
+    carry, rows = following.start(state, vector), settings.epochs + 1
     with derivatives_of(system):
-        _, recorded = running.record(_row, system, norm, carry, settings.eta, rows, members=2)
+        _, recorded = running.record(_row, following, norm, carry, settings.eta, rows, members=1)
     attributes = {"eta": settings.eta, "norm": norm, "method": "tangent"}
-    return labelled(recorded["log_norm"], recorded["finite"], recorded["observables"], attributes)
+    return labelled(recorded.pop(schema.TANGENT_GROWTH), recorded, attributes)
 
 
 class FiniteTimeExponent(NamedTuple):
@@ -128,8 +121,9 @@ def finite_time_exponent(
     r"""Estimate the finite-time exponent over a window, with an interval.
 
     $\Lambda = (\ln\|v(t_2)\| - \ln\|v(t_1)\|) / (t_2 - t_1)$, the mean of the local rates. They are
-    correlated, so the interval is that of `chaotrain.tangent.means.correlated_mean`. It is for the
-    mean of a stationary series of rates: over a window in which chaos sets in or ends it is wide.
+    correlated, so the interval is that of `chaotrain.statistics.means.correlated_mean`. It is for
+    the mean of a stationary series of rates: over a window in which chaos sets in or ends it is
+    wide.
 
     Args:
         growth: What `tangent_growth` or `rescaled_pair` returns, or its `growth`: a DataArray over
@@ -181,7 +175,6 @@ def local_rates(growth: np.ndarray) -> np.ndarray:
 
 def labelled(
     log_norm: np.ndarray,
-    finite: np.ndarray,
     observables: dict[str, np.ndarray],
     attributes: dict[str, Any],
     first: int = 0,
@@ -189,13 +182,12 @@ def labelled(
     """The growth of one vector as a data set over `epoch`, NaN from where it is not finite.
 
     Args:
-        log_norm: ln‖v(t)‖, shape (epoch,).
-        finite: Whether state and vector are finite, shape (epoch,).
+        log_norm: ln‖v(t)‖, shape (epoch,); NaN where state or vector is not finite.
         observables: Further arrays (epoch,), by name.
         attributes: Of the data set.
         first: The first epoch.
     """
-    broken = np.flatnonzero(~finite | np.isnan(log_norm) | np.isposinf(log_norm))
+    broken = np.flatnonzero(np.isnan(log_norm))
     growth = log_norm - log_norm[0]
     blow_up = math.nan
     if len(broken):
@@ -215,23 +207,8 @@ def labelled(
 
 
 def _row(system: Map, norm: str, carry: Any, eta: Array) -> Any:
-    state, vector, doublings = carry
-    stepped, revealed, pushed = push(system, state, vector, eta)
-    row = {
-        "observables": {**revealed, **maps.inspect(system, state)},
-        "log_norm": doublings * math.log(2) + log_norm(system, state, vector, norm),
-        "finite": is_finite(state, vector),
-    }
-    pushed, more = _halved(pushed)
-    return (stepped, pushed, doublings + more), row
-
-
-def _halved(vector: Vector) -> tuple[Vector, Array]:
-    """A vector over the power of two that brings its largest entry into [1/2, 1), and the power."""
-    largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)).astype(jnp.float64) for leaf in vector]))
-    usable = jnp.isfinite(largest) & (largest > 0)
-    power = jnp.where(usable, jnp.frexp(jnp.where(usable, largest, 1.0))[1], 0)
-    return [jnp.ldexp(leaf, -power) for leaf in vector], power.astype(jnp.int64)
+    stepped, revealed = maps.advance(system, carry, eta)
+    return stepped, {**revealed, **maps.inspect(system, carry)}
 
 
 def _fitting(direction: State, like: Vector) -> Vector:

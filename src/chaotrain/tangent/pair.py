@@ -104,9 +104,9 @@ def rescaled_pair(
         "method": "rescaled pair",
         "epsilon": settings.epsilon,
     }
-    return labelled(
-        log_norm, recorded["finite"], recorded["observables"], attributes, settings.transient
-    )
+    sound = recorded["finite"] & ~np.isposinf(log_norm)
+    log_norm = np.where(sound, log_norm, math.nan)
+    return labelled(log_norm, recorded["observables"], attributes, settings.transient)
 
 
 def _row(system: Map, norm: str, carry: Any, eta: Any) -> Any:

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike
 
 from chaotrain.errors import UserError
 from chaotrain.maps import Key, Map, State, in_float64
+from chaotrain.statistics.means import correlated_mean
 from chaotrain.tangent import running
-from chaotrain.tangent.means import correlated_mean
 from chaotrain.tangent.products import (
     Vector,
     check_smooth,

@@ -9,7 +9,7 @@ import pytest
 from scipy.signal import lfilter
 
 import chaotrain as ct
-from chaotrain.tangent.means import correlated_mean
+from chaotrain.statistics.means import correlated_mean
 
 SERIES = 1500
 

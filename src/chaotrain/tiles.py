@@ -1,0 +1,112 @@
+"""What a tile of a study holds: distances, tangents or both, of a run of balls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from chaotrain import ensembles, layout, maps
+from chaotrain.balls import check_epsilon
+from chaotrain.errors import UserError
+from chaotrain.experiment import Grid
+from chaotrain.layout import Layout
+from chaotrain.maps import Map, State
+from chaotrain.store import Balls
+from chaotrain.tangent import following
+from chaotrain.tangent.following import Following
+from chaotrain.tangent.products import check_smooth
+
+
+def plan(system: Map, grid: Grid, reference: State) -> Layout:
+    """How an experiment is cut into tiles.
+
+    Args:
+        system: The map.
+        grid: The experiment.
+        reference: An initial state.
+
+    Raises:
+        UserError: If the experiment does not fit the system, or the memory.
+    """
+    if grid.copies:
+        check_epsilon(system, reference, grid.epsilon)
+    if grid.follows_tangent:
+        _check_tangent(system, reference, grid)
+    # Beside replicas a tangent is the smaller part; alone it sizes the tiles.
+    cost = maps.cost(system if grid.copies else Following.of(system))
+    members = 1 + grid.copies
+    cut = layout.plan(cost, len(grid.balls), members, grid.epochs, grid.memory)
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(reference))
+    layout.check_ball(size, members, grid.epochs, grid.memory)
+    return cut
+
+
+def work(grid: Grid) -> tuple[int, int]:
+    """Members that step for a ball's tangent (as many as it costs), and for its distances."""
+    return (2 if grid.follows_tangent else 0), (1 + grid.copies if grid.copies else 0)
+
+
+def compute(
+    system: Map,
+    grid: Grid,
+    base: Array,
+    plan: Layout,
+    balls: Balls,
+    tick: Callable[[int], None],
+) -> ensembles.Recorded:
+    """Evolve the balls of a tile.
+
+    Args:
+        system: The map.
+        grid: The experiment.
+        base: The key that those of the initialisations are folded from.
+        plan: How members are cut into blocks and calls.
+        balls: (index of the learning rate, initialisation) of each.
+        tick: Called with the member-epochs done of each ball (see `work`).
+
+    Returns:
+        Arrays with a leading axis (ball), as `schema.RECORDED` names them.
+    """
+    rates = jnp.array([grid.learning_rates[rate] for rate, _ in balls])
+    tangent, pair = work(grid)
+    recorded: ensembles.Recorded = {}
+
+    def started(start: Callable[[Array], State]) -> State:
+        # A ball starts the same at every learning rate.
+        inits = sorted({init for _, init in balls})
+        starts = {init: start(jax.random.fold_in(base, init)) for init in inits}
+        return ensembles.stack([starts[init] for _, init in balls])
+
+    if grid.follows_tangent:
+        followed = Following.of(system)
+        recorded |= following.evolve(
+            followed,
+            started(followed.init),
+            rates,
+            grid.epochs,
+            plan,
+            lambda epochs: tick(tangent * epochs),
+        )
+    if grid.copies:
+        recorded |= ensembles.evolve(
+            system,
+            started(lambda key: ensembles.ball(system, key, grid.copies, grid.epsilon)),
+            rates,
+            grid.epochs,
+            plan,
+            progress=lambda epochs: tick(tangent * grid.epochs + pair * epochs),
+        )
+    return recorded
+
+
+def _check_tangent(system: Map, reference: State, grid: Grid) -> None:
+    """Check that a tangent can follow a system, and says the same as its replicas do."""
+    if getattr(system, "noise", "common") == "own":
+        raise UserError(
+            f"method = {grid.method!r}: noise = 'own' is between replicas, a tangent has none; "
+            "use method = 'perturbation'"
+        )
+    check_smooth(system, reference, grid.learning_rates[0])
