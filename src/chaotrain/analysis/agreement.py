@@ -20,7 +20,8 @@ def compare(pair: Growth, tangent_growth: NDArray[np.float64]) -> dict[str, Any]
     Both follow the same reference from the same perturbation, so over the exponential phase of
     the distances, before they saturate, the tangent has to grow as they do. They disagree if just
     one of the two verdicts is exponential, or if both are and the exponents differ by more than
-    the joint interval, the root of the sum of the squares of the two half-widths.
+    the joint interval, the root of the sum of the squares of the two half-widths. (Elsewhere Λ is
+    the growth over the whole run, which depends on the direction of a perturbation.)
 
     Args:
         pair: The fit of the distances.

@@ -55,6 +55,45 @@ def single_exponents(axes: Axes, dataset: xr.Dataset, transform: Transform) -> F
     return np.asarray(values, dtype=float)
 
 
+def by_tangent(axes: Axes, summary: xr.Dataset, transform: Transform) -> tuple[Floats, ...]:
+    """Draw λ_nMLE by the tangent where it was compared, ringed where it disagrees in some balls.
+
+    Returns its values and limits, NaN where it was not.
+    """
+    rates = selection.rates_of(summary)
+    mean, low, high, disagreeing = (
+        column(summary, name)
+        for name in ("tangent_nmle", "tangent_nmle_low", "tangent_nmle_high", "disagreeing")
+    )
+    known = np.isfinite(mean)
+    if known.any():
+        intervals(axes, rates, low, high, 1, style.ORANGE, transform)
+        axes.plot(
+            rates[known],
+            mean[known],
+            "D",
+            color=style.ORANGE,
+            markersize=4.2,
+            transform=transform,
+            label="mean by the tangent",
+            zorder=5,
+        )
+    flagged = known & (disagreeing > 0)
+    if flagged.any():
+        axes.plot(
+            rates[flagged],
+            mean[flagged],
+            "o",
+            color=style.RED,
+            markerfacecolor="none",
+            markersize=9,
+            transform=transform,
+            label="disagrees in some balls",
+            zorder=6,
+        )
+    return mean, low, high
+
+
 def column(summary: xr.Dataset, name: str) -> Floats:
     """Return a variable of the summary over the learning rates; NaN if it is not there."""
     if name not in summary:

@@ -17,7 +17,9 @@ def exponents(dataset: xr.Dataset, summary: xr.Dataset, axes: Axes | None = None
 
     At each η the mean exponent with the 95% bootstrap interval of the mean (thick) and ±1
     standard deviation (thin), beside it the exponent of every decided ball (faint), and the zero
-    line. The axis is logarithmic over the decades below the onset and linear around and above it.
+    line. Where a tangent was followed beside the replicas, the mean by it, and a red ring where
+    the two disagree in some initialisations. The axis is logarithmic over the decades below the
+    onset and linear around and above it.
 
     Args:
         dataset: The study: `exponent` and `verdict`.
@@ -48,7 +50,9 @@ def exponents(dataset: xr.Dataset, summary: xr.Dataset, axes: Axes | None = None
         axes.plot([], [], color=style.BLUE, linewidth=2.4, label="95% interval of the mean")
     label = r"mean $\lambda_\mathrm{nMLE}$"
     axes.plot(rates, mean, "o", color=style.BLUE, markersize=3.8, label=label, zorder=5)
-    points.fit_heights(axes, (values, mean - deviation, mean + deviation, low, high, mean))
+    by_tangent = points.by_tangent(axes, summary, scales.beside(axes, -4))
+    heights = (values, mean - deviation, mean + deviation, low, high, mean, *by_tangent)
+    points.fit_heights(axes, heights)
     axes.set_ylabel(r"local Lyapunov exponent $\Lambda$ per epoch")
     scales.rate_axis(axes, rates, selection.onset(summary))
     axes.set_title("Mean local Lyapunov exponent against the learning rate")

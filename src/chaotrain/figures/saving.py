@@ -8,6 +8,7 @@ from pathlib import Path
 import xarray as xr
 from matplotlib.axes import Axes
 
+from chaotrain import schema
 from chaotrain.figures import selection, style
 from chaotrain.figures.rates import exponents, training_times, transition
 from chaotrain.figures.separation import ball, balls
@@ -15,11 +16,12 @@ from chaotrain.figures.trajectories import loss_trajectories
 
 Draw = Callable[[xr.Dataset, xr.Dataset], Axes]
 
+GROWTH = f"{schema.DISTANCE} or {schema.TANGENT_GROWTH}"
 # Name of the file, what draws it, and the variables it cannot do without.
 FIGURES: tuple[tuple[str, Draw, tuple[str, ...]], ...] = (
     ("figure-1", loss_trajectories, ("loss",)),
-    ("figure-2", ball, ("distance", "verdict", "exponent")),
-    ("figure-3", balls, ("distance", "verdict", "exponent", "nmle")),
+    ("figure-2", ball, (GROWTH, "verdict", "exponent")),
+    ("figure-3", balls, (GROWTH, "verdict", "exponent", "nmle")),
     ("figure-4", exponents, ("verdict", "exponent", "nmle")),
     ("figure-5", transition, ("rho", "mean_training_time")),
     ("figure-5-targets", training_times, ("mean_training_time",)),
@@ -68,6 +70,10 @@ def drawable(dataset: xr.Dataset, summary: xr.Dataset) -> list[tuple[str, Draw]]
 
 
 def _known(dataset: xr.Dataset, summary: xr.Dataset, variable: str) -> bool:
-    """Return whether the study has a value of the variable."""
-    home = dataset if variable in dataset else summary
-    return variable in home and bool(home[variable].notnull().any())
+    """Return whether the study has a value of the variable, or of one of two."""
+
+    def is_known(name: str) -> bool:
+        home = dataset if name in dataset else summary
+        return name in home and bool(home[name].notnull().any())
+
+    return any(map(is_known, variable.split(" or ")))

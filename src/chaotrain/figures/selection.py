@@ -15,7 +15,8 @@ def ran(dataset: xr.Dataset) -> xr.DataArray:
     """Return which balls were run at all, over (learning_rate, init)."""
     if "status" in dataset:
         return dataset["status"] != schema.ABSENT
-    name = "distance" if "distance" in dataset else "loss"
+    recorded = (schema.DISTANCE, schema.TANGENT_GROWTH)
+    name = next((name for name in recorded if name in dataset), "loss")
     extra = [dim for dim in dataset[name].dims if dim not in (schema.LEARNING_RATE, schema.INIT)]
     known: xr.DataArray = dataset[name].notnull().any(extra)
     return known

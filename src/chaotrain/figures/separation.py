@@ -12,10 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from chaotrain import schema
-from chaotrain.figures import layout, scales, selection, style
+from chaotrain.figures import growths, layout, scales, selection, style
 from chaotrain.figures.style import Floats
-
-DISTANCE_LABEL = r"L1 distance to the reference $d(t)$"
 
 
 @style.house_style()
@@ -29,10 +27,11 @@ def ball(
     """Draw how one ball of nearby networks comes apart (figure 2).
 
     Every copy's distance to the reference, their geometric mean, the fitted slope over the
-    exponential phase with its 95% interval, and the level at which the growth saturates.
+    exponential phase with its 95% interval, and the level at which the growth saturates. Where a
+    tangent was followed too, what it predicts; in a study by the tangent alone its growth.
 
     Args:
-        dataset: The study: `distance` and what the growth fit derived from it.
+        dataset: The study: `distance` or `tangent_growth`, and what the fit derived from it.
         summary: Its summary, for the place of the onset.
         axes: Where to draw; a new figure if None.
         learning_rate: A tested learning rate; if None the chaotic one nearest to the onset.
@@ -51,16 +50,19 @@ def ball(
     balls = dataset.sel(learning_rate=rate)
     one = balls.sel(init=selection.typical_init(balls) if init is None else init)
     epochs = np.asarray(dataset[schema.EPOCH].values, dtype=float)
-    distances = one["distance"].transpose(schema.REPLICA, schema.EPOCH).values
+    distances = growths.curves(one)
     mean = _geometric_mean(distances)
     several = len(distances) > 1
     if several:
         for index, distance in enumerate(distances):
             label = None if index else f"{len(distances)} copies"
             scales.curve(axes, epochs, distance, color=style.SKY, linewidth=0.6, label=label)
-    name = "geometric mean" if several else "distance"
+    name = "geometric mean" if several else growths.name(one)
     scales.curve(axes, epochs, mean, color=style.BLUE, linewidth=1.4, label=name)
-    axes.set(xlabel="epoch", ylabel=DISTANCE_LABEL, xlim=(epochs[0], epochs[-1]))
+    if schema.DISTANCE in one and schema.TANGENT_GROWTH in one:
+        predicted = growths.tangent_over(mean, one[schema.TANGENT_GROWTH].values)
+        axes.plot(epochs, predicted, color=style.ORANGE, dashes=(4, 1.5), label="tangent")
+    axes.set(xlabel="epoch", ylabel=growths.label(one), xlim=(epochs[0], epochs[-1]))
     verdict = str(one["verdict"].values)
     axes.set_title(f"One ball at η = {style.number(rate)}: {_SEEN.get(verdict, verdict)}")
     if not scales.log_axis(axes):
@@ -91,7 +93,7 @@ def balls(
     λ_nMLE with ±1 standard deviation.
 
     Args:
-        dataset: The study: `distance`, `exponent` and `verdict`.
+        dataset: The study: `distance` or `tangent_growth`, `exponent` and `verdict`.
         summary: Its summary: `nmle`, `nmle_std` and the onset.
         axes: Where to draw; a new figure if None.
         learning_rate: A tested learning rate; if None the chaotic one nearest to the onset.
@@ -109,8 +111,8 @@ def balls(
     there = selection.ran(dataset).sel(learning_rate=rate).values
     some = dataset.sel(learning_rate=rate).isel(init=np.flatnonzero(there))
     epochs = np.asarray(dataset[schema.EPOCH].values, dtype=float)
-    distances = some["distance"].transpose(schema.INIT, schema.REPLICA, schema.EPOCH).values
-    means = np.array([_geometric_mean(ball) for ball in distances])
+    by_init = growths.curves(some.transpose(schema.INIT, ...))
+    means = np.array([_geometric_mean(ball) for ball in by_init])
     verdicts = [str(verdict) for verdict in some["verdict"].values]
     counts = Counter(verdicts)
     order = {verdict: rank for rank, verdict in enumerate(_VERDICT_COLOURS)}
@@ -118,11 +120,10 @@ def balls(
         colour = _VERDICT_COLOURS[verdict]
         width = 1.0 if len(means) < 10 else 0.5
         scales.curve(axes, epochs, mean, color=colour, linewidth=width, alpha=0.7, zorder=2)
-    axes.set(xlabel="epoch", ylabel=DISTANCE_LABEL, xlim=(epochs[0], epochs[-1]))
+    axes.set(xlabel="epoch", ylabel=growths.label(some), xlim=(epochs[0], epochs[-1]))
     plural = "ball" if len(means) == 1 else "balls"
-    axes.set_title(
-        f"Distance of nearby networks, {len(means)} {plural} at η = {style.number(rate)}"
-    )
+    what = "Distance of nearby networks" if schema.DISTANCE in some else "Growth of tangents"
+    axes.set_title(f"{what}, {len(means)} {plural} at η = {style.number(rate)}")
     layout.legend_above(
         axes,
         handles=[

@@ -1,0 +1,49 @@
+"""The growth that a study recorded: the distances of replicas, or what a tangent grew by."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from chaotrain import schema
+from chaotrain.figures.style import Floats
+
+# Of the largest distance; beyond it a tangent would flatten everything else.
+TANGENT_ROOM = 30.0
+
+
+def curves(balls: xr.Dataset) -> Floats:
+    """Return d(t) of every replica, or ‖v(t)‖/‖v(0)‖ of the tangent, (..., replica, epoch)."""
+    if schema.DISTANCE in balls:
+        distance = balls[schema.DISTANCE]
+        return np.asarray(distance.transpose(..., schema.REPLICA, schema.EPOCH).values, dtype=float)
+    growth = balls[schema.TANGENT_GROWTH].transpose(..., schema.EPOCH).values
+    with np.errstate(over="ignore"):
+        return np.asarray(np.exp(growth)[..., None, :], dtype=float)
+
+
+def label(dataset: xr.Dataset) -> str:
+    """Return what the curves are, for an axis."""
+    if schema.DISTANCE in dataset:
+        return r"L1 distance to the reference $d(t)$"
+    return r"growth of a tangent $\Vert v(t)\Vert / \Vert v(0)\Vert$"
+
+
+def name(dataset: xr.Dataset) -> str:
+    """Return what a single curve is, for a legend."""
+    return "distance" if schema.DISTANCE in dataset else "tangent"
+
+
+def tangent_over(distances: Floats, growth: Floats) -> Floats:
+    """Return d(0)‖v(t)‖/‖v(0)‖, NaN where it is far above all distances.
+
+    Args:
+        distances: d(t), shape (epoch,).
+        growth: ln‖v(t)‖ - ln‖v(0)‖, shape (epoch,).
+    """
+    finite = distances[np.isfinite(distances)]
+    if not finite.size:
+        return np.full(growth.shape, np.nan)
+    with np.errstate(over="ignore"):
+        scaled = distances[0] * np.exp(growth)
+    return np.where(scaled <= TANGENT_ROOM * finite.max(), scaled, np.nan)
