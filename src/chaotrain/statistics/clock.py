@@ -62,9 +62,10 @@ def transient(growth: ArrayLike, min_growth: float = MIN_GROWTH) -> Transient:
     of its minimum so far, and is one only if it gains `min_growth` between the two.
 
     Chaos is intermittent. A transient counts as over only after a calm at least half as long as
-    itself, whose mean rate is below half of its own (upper 95% limit); else it is censored. A
-    lifetime L can be seen only in L + L/2 epochs, so one of t epochs shows no more than that the
-    lifetime exceeds t/1.5: censored there, it is not the likely to end soon that are left out.
+    itself, whose mean rate is below half of its own (upper 95% limit); else it is censored. To see
+    that a lifetime L is over takes L + L/2 epochs. So in a run of t epochs from the start on all
+    lifetimes to t/1.5 are seen, and of the others only that they are longer: they are censored
+    there, whatever their last growth was, so that the censoring tells nothing of the end.
 
     Args:
         growth: ln‖v(t)‖ - ln‖v(0)‖, shape (epoch,); what is not finite ends the run.

@@ -62,7 +62,8 @@ def survival(lifetimes: ArrayLike, ended: ArrayLike, confidence: float = 0.95) -
     """
     lasted, over = np.asarray(lifetimes, dtype=np.float64), np.asarray(ended, dtype=bool)
     if not lasted.size:
-        return Survival(*(np.empty(0) for _ in range(4)), 0)
+        nothing = np.empty(0)
+        return Survival(nothing, nothing, nothing, nothing, 0)
     curve = ecdf(CensoredData(uncensored=lasted[over], right=lasted[~over])).sf
     with warnings.catch_warnings():
         # SciPy says that there is no interval where the share is 0 or 1.

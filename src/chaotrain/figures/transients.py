@@ -1,0 +1,144 @@
+"""How long chaotic transients last, and when in them training reaches its target."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from chaotrain import schema
+from chaotrain.figures import layout, points, scales, selection, style
+from chaotrain.figures.style import Floats
+from chaotrain.statistics.survival import survival
+
+HEIGHTS = (2.9, 2.5)
+# More curves than this cannot be told apart; more bands than that hide each other.
+MOST_CURVES, MOST_BANDS = 6, 3
+
+# From the bottom up: in the order of time, then what has none.
+PHASES = {
+    schema.BEFORE: style.SKY,
+    schema.INSIDE: style.ORANGE,
+    schema.AT_END: style.RED,
+    schema.AFTER: style.BLUE,
+    schema.WITHOUT: style.GREEN,
+    schema.NEVER: style.PALE,
+}
+
+
+@style.house_style()
+def lifetimes(dataset: xr.Dataset, summary: xr.Dataset) -> Axes:
+    """Draw the survival of chaotic transients, and below when in them the target is reached.
+
+    Above, for up to six learning rates, dark to light, the share of the transients that last
+    longer than t (Kaplan-Meier), a tick where one is censored, with the 95% interval for up to
+    three. Below, at each learning rate, the shares of the initialisations that reach the main
+    target before, inside, at the end of or after the transient, without one, or never; left out
+    where there is no target.
+
+    Args:
+        dataset: The study: `transient` and `transient_lifetime`.
+        summary: Its summary: `transient_share`, and `target_before` and the like.
+
+    Returns:
+        The upper axes; the lower ones are `axes.figure.axes[-1]`.
+
+    Example:
+        >>> axes = lifetimes(study.dataset, study.summary)
+        >>> axes.get_xlabel()
+        'lifetime of the chaotic transient in epochs'
+    """
+    reached = "target_never" in summary and bool(summary["target_never"].notnull().any())
+    heights = HEIGHTS if reached else HEIGHTS[:1]
+    figure = Figure(figsize=(style.WIDTH, sum(heights)), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    _survival(panels[0], dataset)
+    if reached:
+        _phases(panels[1], summary)
+    return panels[0]
+
+
+def _survival(axes: Axes, dataset: xr.Dataset) -> None:
+    """Draw the survival curves."""
+    axes.set_title("Chaotic transients that last longer")
+    axes.set(xlabel="lifetime of the chaotic transient in epochs", ylabel="share that lasts longer")
+    words = dataset["transient"].transpose(schema.LEARNING_RATE, schema.INIT).values
+    lasted = dataset["transient_lifetime"].transpose(schema.LEARNING_RATE, schema.INIT).values
+    chaotic = np.isin(words, (schema.ENDED, schema.CENSORED))
+    rates = selection.rates_of(dataset)
+    order = np.argsort(rates)
+    shown = order[chaotic[order].any(axis=1)]
+    if not shown.size:
+        axes.text(
+            0.5,
+            0.5,
+            "no chaotic transient",
+            transform=axes.transAxes,
+            ha="center",
+            color=style.GREY,
+        )
+        axes.set(xlim=(0, float(dataset[schema.EPOCH][-1])), ylim=(0, 1.05))
+        return
+    if shown.size > MOST_CURVES:
+        shown = shown[np.linspace(0, shown.size - 1, MOST_CURVES).round().astype(int)]
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, shown.size))
+    for row, shade in zip(shown, shades, strict=True):
+        here = chaotic[row]
+        found = survival(lasted[row, here], words[row, here] == schema.ENDED)
+        times, share, low, high = (
+            np.concatenate([[start], values])
+            for start, values in zip((0, 1, np.nan, np.nan), found[:4], strict=True)
+        )
+        known = int((words[row] != schema.UNKNOWN).sum())
+        label = f"η = {style.number(rates[row])} ({here.sum()} of {known})"
+        axes.plot(times, share, color=shade, drawstyle="steps-post", label=label)
+        if shown.size <= MOST_BANDS:
+            axes.fill_between(times, low, high, step="post", color=shade, alpha=0.15, linewidth=0)
+        censored = np.unique(lasted[row, words[row] == schema.CENSORED])
+        level = share[np.searchsorted(times, censored, side="right") - 1]
+        axes.plot(censored, level, "|", color=shade, markersize=7, markeredgewidth=1.2)
+    longest = float(np.nanmax(lasted[chaotic]))
+    axes.set(xlim=(0, 1.04 * longest), ylim=(0, 1.05))
+    layout.legend_above(axes, columns=min(3, shown.size))
+
+
+def _phases(axes: Axes, summary: xr.Dataset) -> None:
+    """Draw the stacked shares of when the main target is reached."""
+    target = selection.main_target(summary)
+    here = summary.sel({schema.TARGET: target}).sortby(schema.LEARNING_RATE)
+    rates = selection.rates_of(here)
+    scales.rate_axis(axes, rates, selection.onset(summary))
+    left, right = _edges(axes, rates)
+    floor = np.zeros(rates.shape)
+    for phase, colour in PHASES.items():
+        share = np.nan_to_num(points.column(here, f"target_{phase.replace(' ', '_')}"))
+        axes.bar(
+            left,
+            share,
+            right - left,
+            floor,
+            align="edge",
+            color=colour,
+            edgecolor="white",
+            linewidth=0.6,
+            label=phase,
+        )
+        floor = floor + share
+    axes.set(ylim=(0, 1), ylabel="share of initialisations")
+    score = selection.score(summary)
+    axes.set_title(f"When {target:.2f} test {score} is reached, relative to the transient")
+    layout.legend_above(axes, columns=3)
+
+
+def _edges(axes: Axes, rates: Floats) -> tuple[Floats, Floats]:
+    """Return where the bars begin and end: halfway between neighbours on the scale of the axis."""
+    scale = axes.xaxis.get_transform()
+    places = scale.transform(rates)
+    low, high = scale.transform(np.array(axes.get_xlim()))
+    edges = np.concatenate([[low], (places[1:] + places[:-1]) / 2, [high]])
+    edges = np.asarray(scale.inverted().transform(edges))
+    return edges[:-1], edges[1:]
