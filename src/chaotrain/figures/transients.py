@@ -48,45 +48,45 @@ def lifetimes(dataset: xr.Dataset, summary: xr.Dataset) -> Axes:
 
     Example:
         >>> axes = lifetimes(study.dataset, study.summary)
-        >>> axes.get_xlabel()
-        'lifetime of the chaotic transient in epochs'
+        >>> axes.get_ylabel()
+        'share that lasts longer'
     """
     reached = "target_never" in summary and bool(summary["target_never"].notnull().any())
     heights = HEIGHTS if reached else HEIGHTS[:1]
     figure = Figure(figsize=(style.WIDTH, sum(heights)), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
-    _survival(panels[0], dataset)
+    grid = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    upper: Axes = figure.add_subplot(grid[0])
+    _survival(upper, dataset)
     if reached:
-        _phases(panels[1], summary)
-    return panels[0]
+        _phases(figure.add_subplot(grid[1]), summary)
+    return upper
 
 
 def _survival(axes: Axes, dataset: xr.Dataset) -> None:
     """Draw the survival curves."""
-    axes.set_title("Chaotic transients that last longer")
-    axes.set(xlabel="lifetime of the chaotic transient in epochs", ylabel="share that lasts longer")
-    words = dataset["transient"].transpose(schema.LEARNING_RATE, schema.INIT).values
-    lasted = dataset["transient_lifetime"].transpose(schema.LEARNING_RATE, schema.INIT).values
+    axes.set_title("Survival of the chaotic transient; tick: not over within the run")
+    axes.set_ylabel("share that lasts longer")
+    axes.set_xlabel("lifetime in epochs (in brackets: initialisations that have a transient)")
+    balls = dataset[["transient", "transient_lifetime"]].transpose(
+        schema.LEARNING_RATE, schema.INIT
+    )
+    words, lasted = balls["transient"].values, balls["transient_lifetime"].values
     chaotic = np.isin(words, (schema.ENDED, schema.CENSORED))
     rates = selection.rates_of(dataset)
     order = np.argsort(rates)
     shown = order[chaotic[order].any(axis=1)]
     if not shown.size:
-        axes.text(
-            0.5,
-            0.5,
-            "no chaotic transient",
-            transform=axes.transAxes,
-            ha="center",
-            color=style.GREY,
-        )
+        nothing = "no chaotic transient"
+        axes.text(0.5, 0.5, nothing, transform=axes.transAxes, ha="center", color=style.GREY)
         axes.set(xlim=(0, float(dataset[schema.EPOCH][-1])), ylim=(0, 1.05))
         return
     if shown.size > MOST_CURVES:
         shown = shown[np.linspace(0, shown.size - 1, MOST_CURVES).round().astype(int)]
     shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, shown.size))
-    for row, shade in zip(shown, shades, strict=True):
+    # Curves that coincide are seen beside each other: the later ones are thinner.
+    widths = np.linspace(2.8, 1.0, shown.size)
+    for row, shade, width in zip(shown, shades, widths, strict=True):
         here = chaotic[row]
         found = survival(lasted[row, here], words[row, here] == schema.ENDED)
         times, share, low, high = (
@@ -95,7 +95,7 @@ def _survival(axes: Axes, dataset: xr.Dataset) -> None:
         )
         known = int((words[row] != schema.UNKNOWN).sum())
         label = f"η = {style.number(rates[row])} ({here.sum()} of {known})"
-        axes.plot(times, share, color=shade, drawstyle="steps-post", label=label)
+        axes.plot(times, share, color=shade, linewidth=width, drawstyle="steps-post", label=label)
         if shown.size <= MOST_BANDS:
             axes.fill_between(times, low, high, step="post", color=shade, alpha=0.15, linewidth=0)
         censored = np.unique(lasted[row, words[row] == schema.CENSORED])

@@ -76,8 +76,10 @@ def survival(lifetimes: ArrayLike, ended: ArrayLike, confidence: float = 0.95) -
 def median_lifetime(found: Survival) -> Median:
     """Return the smallest time that at most half of the lifetimes exceed, with its 95% limits.
 
-    The limits are the smallest times at which the limits of the share are at most a half. So the
-    upper one stays open (infinite) for fewer than 7, all ended or not.
+    The limits are the smallest times at which the limits of the share are at most a half. Where
+    those stay above a half, the median is at least the time of the last end (of none: the first
+    censored time, if 6 or more outlast it, else 0), and its upper limit is open (infinite). That
+    is so for fewer than 7 lifetimes.
 
     Args:
         found: What `survival` returns.
@@ -96,13 +98,22 @@ def median_lifetime(found: Survival) -> Median:
     """
     if not found.size:
         return Median(np.nan, np.nan, np.nan)
-    low = np.where(found.share > 0, found.low, 0.0)
-    value, first, last = (_first(found.times, share) for share in (found.share, low, found.high))
+    value, low, high = _first(found, found.share), _lower_limit(found), _first(found, found.high)
     if found.size < MINIMUM_SIZE:
-        first = last = np.nan
-    return Median(value, first, last)
+        low = high = np.nan
+    return Median(value, low, high)
 
 
-def _first(times: Floats, share: Floats) -> float:
+def _first(found: Survival, share: Floats) -> float:
     """Return the first time at which a share is at most a half; NaN is more."""
-    return float(times[share <= 0.5][0]) if (share <= 0.5).any() else np.inf
+    return float(found.times[share <= 0.5][0]) if (share <= 0.5).any() else np.inf
+
+
+def _lower_limit(found: Survival) -> float:
+    """Return the first time that the median may be, or the last that it is known to exceed."""
+    first = _first(found, np.where(found.share > 0, found.low, 0.0))
+    ends = found.times[np.diff(found.share, prepend=1.0) < 0]
+    if not ends.size:
+        # With n lifetimes longer than t and a median of at most t the chance is at most 1/2 each.
+        return float(found.times[0]) if 0.5**found.size <= 0.025 else 0.0
+    return first if np.isfinite(first) else float(ends[-1])
