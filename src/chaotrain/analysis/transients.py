@@ -24,7 +24,7 @@ Arrays = dict[str, NDArray[Any]]
 def transients(recorded: xr.Dataset, time: Floats) -> Arrays:
     """Return what the tangent says of each ball: its transient, and when in it targets are reached.
 
-    A tangent that is not finite before it shows a transient says nothing. The phase of a target is
+    A tangent that blows up before it shows a transient says nothing. The phase of a target is
     `phase_of`, 'never' where τ does not exist, and unknown ('') where the tangent says nothing.
 
     Args:
@@ -56,7 +56,7 @@ def transients(recorded: xr.Dataset, time: Floats) -> Arrays:
     for ball in np.ndindex(*shape):
         chaotic = transient(growth[ball])
         word = _word(chaotic)
-        if word == schema.NO_TRANSIENT and not np.isfinite(growth[ball]).all():
+        if word == schema.NO_TRANSIENT and np.isnan(growth[ball]).any():
             continue
         chaotic = chaotic._replace(start=first + chaotic.start, stop=first + chaotic.stop)
         found["transient"][ball] = word

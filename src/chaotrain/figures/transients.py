@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib
 import numpy as np
 import xarray as xr
@@ -12,7 +14,7 @@ from matplotlib.figure import Figure
 from chaotrain import schema
 from chaotrain.figures import layout, points, scales, selection, style
 from chaotrain.figures.style import Floats
-from chaotrain.statistics.survival import survival
+from chaotrain.statistics.survival import Survival, survival
 
 HEIGHTS = (2.9, 2.5)
 # More curves than this cannot be told apart; more bands than that hide each other.
@@ -68,42 +70,52 @@ def _survival(axes: Axes, dataset: xr.Dataset) -> None:
     axes.set_title("Survival of the chaotic transient; tick: not over within the run")
     axes.set_ylabel("share that lasts longer")
     axes.set_xlabel("lifetime in epochs (in brackets: initialisations that have a transient)")
-    balls = dataset[["transient", "transient_lifetime"]].transpose(
-        schema.LEARNING_RATE, schema.INIT
+    words, lasted = (
+        dataset[name].transpose(schema.LEARNING_RATE, schema.INIT).values
+        for name in ("transient", "transient_lifetime")
     )
-    words, lasted = balls["transient"].values, balls["transient_lifetime"].values
-    chaotic = np.isin(words, (schema.ENDED, schema.CENSORED))
+    chaotic, censored = lasted > 0, words == schema.CENSORED
     rates = selection.rates_of(dataset)
     order = np.argsort(rates)
     shown = order[chaotic[order].any(axis=1)]
     if not shown.size:
         nothing = "no chaotic transient"
         axes.text(0.5, 0.5, nothing, transform=axes.transAxes, ha="center", color=style.GREY)
-        axes.set(xlim=(0, float(dataset[schema.EPOCH][-1])), ylim=(0, 1.05))
+        axes.set(xlim=(0, float(dataset[schema.EPOCH][-1])), ylim=(0, 1.08))
         return
     if shown.size > MOST_CURVES:
         shown = shown[np.linspace(0, shown.size - 1, MOST_CURVES).round().astype(int)]
     shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, shown.size))
-    # Curves that coincide are seen beside each other: the later ones are thinner.
-    widths = np.linspace(2.8, 1.0, shown.size)
-    for row, shade, width in zip(shown, shades, widths, strict=True):
+    for index, (row, shade) in enumerate(zip(shown, shades, strict=True)):
         here = chaotic[row]
-        found = survival(lasted[row, here], words[row, here] == schema.ENDED)
-        times, share, low, high = (
-            np.concatenate([[start], values])
-            for start, values in zip((0, 1, np.nan, np.nan), found[:4], strict=True)
-        )
         known = int((words[row] != schema.UNKNOWN).sum())
-        label = f"η = {style.number(rates[row])} ({here.sum()} of {known})"
-        axes.plot(times, share, color=shade, linewidth=width, drawstyle="steps-post", label=label)
-        if shown.size <= MOST_BANDS:
-            axes.fill_between(times, low, high, step="post", color=shade, alpha=0.15, linewidth=0)
-        censored = np.unique(lasted[row, words[row] == schema.CENSORED])
-        level = share[np.searchsorted(times, censored, side="right") - 1]
-        axes.plot(censored, level, "|", color=shade, markersize=7, markeredgewidth=1.2)
-    longest = float(np.nanmax(lasted[chaotic]))
-    axes.set(xlim=(0, 1.04 * longest), ylim=(0, 1.05))
+        # Side by side, curves that coincide do not hide each other.
+        place = scales.beside(axes, 0, 1.3 * (index - (shown.size - 1) / 2))
+        _curve(
+            axes,
+            survival(lasted[row, here], ~censored[row, here]),
+            np.unique(lasted[row, censored[row]]),
+            banded=shown.size <= MOST_BANDS,
+            color=shade,
+            transform=place,
+            label=f"η = {style.number(rates[row])} ({here.sum()} of {known})",
+        )
+    axes.set(xlim=(0, 1.04 * float(np.nanmax(lasted))), ylim=(0, 1.08))
     layout.legend_above(axes, columns=min(3, shown.size))
+
+
+def _curve(
+    axes: Axes, found: Survival, censored: Floats, banded: bool, label: str, **look: Any
+) -> None:
+    """Draw one survival curve from 1 at time 0 on, with its ticks, and its interval if wanted."""
+    times, share = np.append(0.0, found.times), np.append(1.0, found.share)
+    axes.plot(times, share, drawstyle="steps-post", label=label, **look)
+    level = share[np.searchsorted(times, censored, side="right") - 1]
+    axes.plot(censored, level, "|", markersize=7, markeredgewidth=1.2, **look)
+    if banded:
+        axes.fill_between(
+            found.times, found.low, found.high, step="post", alpha=0.15, linewidth=0, **look
+        )
 
 
 def _phases(axes: Axes, summary: xr.Dataset) -> None:

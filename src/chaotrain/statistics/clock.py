@@ -68,7 +68,8 @@ def transient(growth: ArrayLike, min_growth: float = MIN_GROWTH) -> Transient:
     there, whatever their last growth was, so that the censoring tells nothing of the end.
 
     Args:
-        growth: ln‖v(t)‖ - ln‖v(0)‖, shape (epoch,); what is not finite ends the run.
+        growth: ln‖v(t)‖ - ln‖v(0)‖, shape (epoch,). What is not finite ends the run; a
+            perturbation that vanishes (-inf) ends the transient too.
         min_growth: What a transient gains at least, by default ln 100.
 
     Returns:
@@ -84,8 +85,9 @@ def transient(growth: ArrayLike, min_growth: float = MIN_GROWTH) -> Transient:
         >>> print(transient([0, 1, 0]))
         no chaotic transient
     """
-    curve = np.asarray(growth, dtype=np.float64)
-    curve = curve[: np.argmin(np.append(np.isfinite(curve), False))]
+    values = np.asarray(growth, dtype=np.float64)
+    ended = np.argmin(np.append(np.isfinite(values), False))
+    curve, vanished = values[:ended], np.isneginf(values[ended : ended + 1]).any()
     rates = np.diff(curve)
     stop = 0
     while found := _next_growth(rates[stop:]):
@@ -96,7 +98,7 @@ def transient(growth: ArrayLike, min_growth: float = MIN_GROWTH) -> Transient:
     gain, lifetime = curve[stop] - curve[start], stop - start
     if gain < min_growth:
         return NONE
-    if _is_calm(rates[stop:], lifetime, gain / lifetime):
+    if vanished or _is_calm(rates[stop:], lifetime, gain / lifetime):
         return Transient(float(start), float(stop), float(lifetime))
     shown = (len(rates) - start) / (1 + CALM)
     return Transient(float(start), math.nan, min(float(lifetime), shown))
