@@ -14,9 +14,9 @@ from chaotrain.statistics.means import correlated_mean
 # A perturbation that never grows by this factor has no chaotic transient.
 MIN_GROWTH = math.log(100.0)
 E_FOLD, DECADE = 1.0, math.log(10.0)
-# Growth this many times its error above zero is growth: the most growing of the many stretches of
-# a noise without drift reaches 3 errors in one curve of ten, and 4 in one of a hundred.
-CERTAIN = 4.0
+# Growth this many times its error above zero is growth. Of the many stretches of a noise without
+# drift the most growing one reaches 4 errors in up to a tenth of the curves, 5 in few of a hundred.
+CERTAIN = 5.0
 # A transient is over after a calm of this share of its length: chaos is intermittent.
 CALM = 0.5
 # Fewer local rates than this say nothing of their error.
@@ -51,7 +51,7 @@ def transient(growth: ArrayLike, min_growth: float = MIN_GROWTH) -> Transient:
     r"""Find the chaotic transient in the growth of a tangent vector.
 
     It ends at the epoch from which on the local rate stays at or below zero within its error: no
-    later stretch of epochs grows by more than a decade and by more than 4 times its error. The
+    later stretch of epochs grows by more than a decade and by more than 5 times its error. The
     stretch looked for is the one that gains most over half its own mean rate, so its end is where
     the mean rate changes, which noise hardly moves (the least-squares change point). The error of
     the growth over n epochs is $\sqrt{n\Omega}$, with $\Omega$ the long-run variance of the local
