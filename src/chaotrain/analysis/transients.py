@@ -9,12 +9,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from chaotrain import schema
-from chaotrain.analysis.arrays import ordered, word_array
+from chaotrain.analysis.arrays import if_recorded, ordered, word_array
 from chaotrain.statistics.averages import Floats, wilson_interval
 from chaotrain.statistics.clock import Transient, transient
 from chaotrain.statistics.survival import median_lifetime, survival
 
-GROWTH = "tangent_growth"
 # A target is reached at the end of a transient if it is within this share of the lifetime from it.
 NEAR = 0.1
 
@@ -37,8 +36,10 @@ def transients(recorded: xr.Dataset, time: Floats) -> Arrays:
 
     Example:
         >>> growth = np.interp(np.arange(61), [10, 20, 60], [0, 8, 7])
-        >>> dims = (schema.LEARNING_RATE, schema.INIT, schema.EPOCH)
-        >>> recorded = xr.Dataset({GROWTH: (dims, growth[None, None])}, {"epoch": np.arange(61)})
+        >>> dims = schema.RECORDED["tangent_growth"].dims
+        >>> recorded = xr.Dataset(
+        ...     {"tangent_growth": (dims, growth[None, None])}, {"epoch": np.arange(61)}
+        ... )
         >>> found = transients(recorded, np.array([[[15.0, 19.0, np.nan]]]))
         >>> found["transient"][0, 0], found["transient_stop"][0, 0], found["target_phase"][0, 0]
         (np.str_('ended'), np.float64(20.0), array(['inside', 'at the end', 'never'], dtype='<U12'))
@@ -49,10 +50,10 @@ def transients(recorded: xr.Dataset, time: Floats) -> Arrays:
     }
     found["transient"] = word_array(shape, schema.TRANSIENTS)
     found["target_phase"] = word_array(time.shape, schema.PHASES)
-    if GROWTH not in recorded:
+    growth = if_recorded(recorded, schema.TANGENT_GROWTH)
+    if growth is None:
         return found
     first = float(recorded[schema.EPOCH][0])
-    growth = recorded[GROWTH].transpose(schema.LEARNING_RATE, schema.INIT, schema.EPOCH).values
     for ball in np.ndindex(*shape):
         chaotic = transient(growth[ball])
         word = _word(chaotic)

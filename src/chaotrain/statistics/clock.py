@@ -62,10 +62,11 @@ def transient(growth: ArrayLike, min_growth: float = MIN_GROWTH) -> Transient:
     of its minimum so far, and is one only if it gains `min_growth` between the two.
 
     Chaos is intermittent. A transient counts as over only after a calm at least half as long as
-    itself, whose mean rate is below half of its own (upper 95% limit); else it is censored. To see
-    that a lifetime L is over takes L + L/2 epochs. So in a run of t epochs from the start on all
-    lifetimes to t/1.5 are seen, and of the others only that they are longer: they are censored
-    there, whatever their last growth was, so that the censoring tells nothing of the end.
+    itself, whose mean rate is below half of its own (upper 95% limit) and not above zero (lower
+    limit, or a growth by less than a decade); else it is censored. To see that a lifetime L is
+    over takes L + L/2 epochs. So in a run of t epochs from the start on all lifetimes to t/1.5 are
+    seen, and of the others only that they are longer: they are censored there, whatever their last
+    growth was, so that the censoring tells nothing of the end.
 
     Args:
         growth: ln‖v(t)‖ - ln‖v(0)‖, shape (epoch,). What is not finite ends the run; a
@@ -152,4 +153,5 @@ def _is_calm(rates: Floats, lifetime: int, before: float) -> bool:
     """Return whether the rates after a transient show that it is over."""
     if len(rates) < max(FEWEST_RATES, CALM * lifetime):
         return False
-    return correlated_mean(rates).high < 0.5 * before
+    mean = correlated_mean(rates)
+    return mean.high < 0.5 * before and (mean.low <= 0 or rates.sum() <= DECADE)
