@@ -169,7 +169,7 @@ def test_the_table_is_the_summary(dataset: xr.Dataset) -> None:
     shown = [dict(zip(headings, row, strict=True)) for row in rows]
     assert [row["transients"] for row in shown] == ["0.00", "0.75", "1.00"]
     assert [row["ended"] for row in shown] == ["-", "1.00", "0.33"]
-    assert [row["median lifetime"] for row in shown] == ["-", "20", "∞"]
+    assert [row["lifetime"] for row in shown] == ["-", "20", "∞"]
     assert [row["τ before"] for row in shown] == ["0.00", "0.25", "0.00"]
     assert [row["at the end"] for row in shown] == ["0.00", "0.00", "0.33"]
 

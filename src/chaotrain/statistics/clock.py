@@ -59,7 +59,7 @@ def transient(growth: ArrayLike, min_growth: float = MIN_GROWTH) -> Transient:
     are no noise.
 
     The transient starts at the last epoch before its end at which ln‖v(t)‖ is within 1 (one e-fold)
-    of its minimum so far, and is one only if it gains `min_growth` between the two.
+    of its minimum so far, and is one only if it gains `min_growth` from that minimum on.
 
     Chaos is intermittent. A transient counts as over only after a calm at least half as long as
     itself, whose mean rate is below half of its own (upper 95% limit) and not above zero (lower
@@ -95,11 +95,12 @@ def transient(growth: ArrayLike, min_growth: float = MIN_GROWTH) -> Transient:
         stop += found
     if not stop:
         return NONE
-    start = int(np.flatnonzero(curve[: stop + 1] <= curve[: stop + 1].min() + E_FOLD)[-1])
-    gain, lifetime = curve[stop] - curve[start], stop - start
-    if gain < min_growth:
+    lowest = curve[: stop + 1].min()
+    if curve[stop] - lowest < min_growth:
         return NONE
-    if vanished or _is_calm(rates[stop:], lifetime, gain / lifetime):
+    start = int(np.flatnonzero(curve[: stop + 1] <= lowest + E_FOLD)[-1])
+    lifetime = stop - start
+    if vanished or _is_calm(rates[stop:], lifetime, (curve[stop] - curve[start]) / lifetime):
         return Transient(float(start), float(stop), float(lifetime))
     shown = (len(rates) - start) / (1 + CALM)
     return Transient(float(start), math.nan, min(float(lifetime), shown))

@@ -77,7 +77,7 @@ def lifetimes(summary: xr.Dataset) -> Table:
     """
     when = ("before", "inside", "at the end", "after")
     table = new_table(
-        ("η", "transients", "[95%]", "ended", "median lifetime", "[95%]", "τ before", *when[1:])
+        ("η", "transients", "[95%]", "ended", "lifetime", "[95%]", "τ before", *when[1:])
     )
     for row in _rows(summary):
         table.add_row(
