@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from rich.console import Console
 
 from chaotrain import figures, schema
 from chaotrain.analysis import derive, summarise
@@ -15,6 +16,7 @@ from chaotrain.figures import saving, style
 from chaotrain.statistics.averages import wilson_interval
 from chaotrain.statistics.clock import Transient
 from chaotrain.statistics.survival import median_lifetime, survival
+from chaotrain.tables.cells import WIDTH
 from chaotrain.tables.studies import lifetimes, tables_of
 from test_figures import faults
 
@@ -164,11 +166,12 @@ def test_without_a_tangent_nothing_is_known(dataset: xr.Dataset) -> None:
 
 def test_the_table_is_the_summary(dataset: xr.Dataset) -> None:
     table = lifetimes(summarise(dataset, target=0.9))
+    assert Console(width=1000).measure(table).maximum <= WIDTH
     headings = [str(column.header) for column in table.columns]
     rows = list(zip(*(column.cells for column in table.columns), strict=True))
     shown = [dict(zip(headings, row, strict=True)) for row in rows]
-    assert [row["transients"] for row in shown] == ["0.00", "0.75", "1.00"]
-    assert [row["ended"] for row in shown] == ["-", "1.00", "0.33"]
+    assert [row["chaotic"] for row in shown] == ["0.00", "0.75", "1.00"]
+    assert [row["over"] for row in shown] == ["-", "1.00", "0.33"]
     assert [row["lifetime"] for row in shown] == ["-", "20", "∞"]
     assert [row["τ before"] for row in shown] == ["0.00", "0.25", "0.00"]
     assert [row["at the end"] for row in shown] == ["0.00", "0.00", "0.33"]

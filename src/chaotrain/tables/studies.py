@@ -75,10 +75,8 @@ def lifetimes(summary: xr.Dataset) -> Table:
     median lifetime in epochs (∞ beyond what the run can tell), and the shares of all that reach the
     main target before, inside, at the end of and after it; intervals are 95%.
     """
-    when = ("before", "inside", "at the end", "after")
-    table = new_table(
-        ("η", "transients", "[95%]", "ended", "lifetime", "[95%]", "τ before", *when[1:])
-    )
+    first, *others = when = schema.PHASES[:4]
+    table = new_table(("η", "chaotic", "[95%]", "over", "lifetime", "[95%]", f"τ {first}", *others))
     for row in _rows(summary):
         table.add_row(
             f"{row['learning_rate']:.6g}",
