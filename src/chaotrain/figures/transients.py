@@ -49,9 +49,15 @@ def lifetimes(dataset: xr.Dataset, summary: xr.Dataset) -> Axes:
         The upper axes; the lower ones are `axes.figure.axes[-1]`.
 
     Example:
-        >>> axes = lifetimes(study.dataset, study.summary)
-        >>> axes.get_ylabel()
-        'share that lasts longer'
+        >>> dims = ("learning_rate", "init")
+        >>> words, lasted = [["ended", "ended", "censored"]], [[8.0, 15.0, 60.0]]
+        >>> dataset = xr.Dataset(
+        ...     {"transient": (dims, words), "transient_lifetime": (dims, lasted)},
+        ...     {"learning_rate": [7.5], "init": [0, 1, 2]},
+        ... )
+        >>> axes = lifetimes(dataset, summary=xr.Dataset())
+        >>> [text.get_text() for text in axes.get_legend().get_texts()]
+        ['η = 7.5 (3 of 3)']
     """
     reached = "target_never" in summary and bool(summary["target_never"].notnull().any())
     heights = HEIGHTS if reached else HEIGHTS[:1]
