@@ -14,37 +14,6 @@ from chaotrain import anatomy, figures
 from chaotrain.cli import main
 
 
-@pytest.mark.parametrize(
-    ("growth", "start", "stop"),
-    [
-        ([0, 0, 0, 3, 6, 9, 8, 7, 8, 5], 2, 5),
-        ([0, -2, -1.5, 3, 6, 5, 4, 3], 2, 4),
-        ([0, 3, 6, 6.5, 6.4, 6.9, 6.8], 0, 2),  # the slow drift after it is less than an e-fold
-        ([0, 1, 3, 5, 7, 6.5], 1, math.nan),  # too short a calm to tell
-        ([0, 2, 4, 6, 8], 0, math.nan),  # still growing at the end
-        ([0, 1, 2, 1, 0], math.nan, math.nan),  # too little
-        ([0, -1, -2, -3], math.nan, math.nan),
-        ([0, 3, 6, math.nan, math.nan], 0, math.nan),  # blew up
-        ([0, 5, 3, 8, math.inf], 0, math.nan),
-        ([math.nan, 1], math.nan, math.nan),
-        ([-math.inf, 1], math.nan, math.nan),
-    ],
-)
-def test_the_transient_ends_where_growth_ends(growth: list, start: float, stop: float) -> None:
-    found = anatomy.transient(growth)
-    np.testing.assert_equal(tuple(found), (start, stop))
-    np.testing.assert_equal(found.lifetime, stop - start)
-
-
-def test_after_the_transient_nothing_grows_by_an_e_fold_and_just_before_it_does() -> None:
-    random = np.random.default_rng(4)
-    rates = np.concatenate([random.normal(0.4, 0.5, 60), random.normal(-0.1, 0.5, 140)])
-    growth = np.concatenate([[0], rates.cumsum()])
-    stop = int(anatomy.transient(growth).stop)
-    assert growth[stop:].max() - growth[stop] <= 1 < growth[stop - 1 :].max() - growth[stop - 1]
-    assert 50 < stop < 90
-
-
 def test_a_dissection_is_its_four_measurements(blobs) -> None:  # type: ignore[no-untyped-def]
     system = ct.TrainingMap(ct.networks.mlp([5, 4, 3]), blobs())
     data = anatomy.dissect(system, 2.0, epochs=12, every=4)

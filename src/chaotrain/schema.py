@@ -28,6 +28,16 @@ DECIDED = (EXPONENTIAL, BOUNDED, SUBEXPONENTIAL, CONTRACTING)
 FINITE = "finite"
 ABSENT = "absent"
 
+# What the tangent of a ball says: without a chaotic transient, with one that ended within the run,
+# or with one that the run does not show to be over.
+NO_TRANSIENT, ENDED, CENSORED = "none", "ended", "censored"
+TRANSIENTS = (NO_TRANSIENT, ENDED, CENSORED)
+
+# When a ball reaches a target: relative to its chaotic transient, at all, or without a transient.
+BEFORE, INSIDE, AT_END, AFTER = "before", "inside", "at the end", "after"
+NEVER, WITHOUT = "never", "no transient"
+PHASES = (BEFORE, INSIDE, AT_END, AFTER, NEVER, WITHOUT)
+
 # Regime of a learning rate.
 EXPLOITATION = "exploitation"
 EXPLORATION_EXPLOITATION = "exploration-exploitation"
@@ -35,7 +45,8 @@ TOO_SLOW = "too slow"
 NO_LEARNING = "no learning"
 REGIMES = (TOO_SLOW, EXPLOITATION, EXPLORATION_EXPLOITATION, NO_LEARNING)
 
-# Verdict of a ball that did not run; regime of a learning rate that the data cannot decide.
+# Verdict of a ball that did not run; regime of a learning rate that the data cannot decide; what a
+# tangent that was not recorded says.
 UNKNOWN = ""
 
 
@@ -106,6 +117,11 @@ DERIVED = {
     "training_time": Variable((*_BALL, TARGET), "first epoch at the target score", "epoch"),
     "loss_rise_share": Variable(_BALL, "share of epochs in which the training loss rises"),
     "path_ratio": Variable(_BALL, "path length over net displacement"),
+    "transient": Variable(_BALL, "whether there is a chaotic transient, and whether it ended"),
+    "transient_start": Variable(_BALL, "start of the chaotic transient", "epoch"),
+    "transient_stop": Variable(_BALL, "end of the chaotic transient", "epoch"),
+    "transient_lifetime": Variable(_BALL, "its lifetime, exceeded where censored", "epoch"),
+    "target_phase": Variable((*_BALL, TARGET), "when in the transient the target is reached"),
 }
 
 SUMMARY = {
@@ -134,6 +150,24 @@ SUMMARY = {
     "reached_training_time": Variable(
         (LEARNING_RATE, TARGET), "mean τ over those that reached", "epoch"
     ),
+    "transient_share": Variable(_RATE, "share of initialisations with a chaotic transient"),
+    "transient_share_low": Variable(_RATE, "lower 95% Wilson limit of that share"),
+    "transient_share_high": Variable(_RATE, "upper 95% Wilson limit of that share"),
+    "transient_ended": Variable(_RATE, "share of the transients that ended within the run"),
+    "transient_lifetime": Variable(_RATE, "median lifetime of the transients", "epoch"),
+    "transient_lifetime_low": Variable(_RATE, "lower 95% limit of the median", "epoch"),
+    "transient_lifetime_high": Variable(_RATE, "upper 95% limit of the median", "epoch"),
+    **{
+        f"target_{phase.replace(' ', '_')}": Variable((LEARNING_RATE, TARGET), words)
+        for phase, words in {
+            BEFORE: "share that reached the target before the transient",
+            INSIDE: "share that reached the target inside the transient",
+            AT_END: "share that reached the target at the end of the transient",
+            AFTER: "share that reached the target after the transient",
+            NEVER: "share that never reached the target",
+            WITHOUT: "share that reached the target without a transient",
+        }.items()
+    },
     "eta_fastest": Variable((TARGET,), "learning rate η* with the smallest ⟨τ⟩"),
     "eta_fastest_low": Variable((TARGET,), "lower 95% limit of η*"),
     "eta_fastest_high": Variable((TARGET,), "upper 95% limit of η*"),

@@ -11,6 +11,7 @@ writes them all. They need no engine and leave matplotlib's global state as it w
 | figure-4 | [exponents][] | λ_nMLE(η) |
 | figure-5 | [transition][] | ρ(η) and ⟨τ⟩(η), with η_0, η_1 and η* |
 | figure-5-targets | [training_times][] | ⟨τ⟩(η) for every target, over the regimes |
+| lifetimes | [lifetimes][] | how long chaos lasts, and when in it the target is reached |
 
 [cases][] draws λ_nMLE(η), ρ(η) and ⟨τ⟩(η) of many studies side by side, and `save_cases` writes it.
 [anatomy][] draws one training: pair and tangent, local rate, loss and score, sharpness.
@@ -26,6 +27,7 @@ from chaotrain.figures.sensitivities import save_sensitivities, sensitivities
 from chaotrain.figures.separation import ball, balls
 from chaotrain.figures.spectra import save_spectrum, spectrum
 from chaotrain.figures.trajectories import loss_trajectories
+from chaotrain.figures.transients import lifetimes
 
 __all__ = [
     "Case",
@@ -34,6 +36,7 @@ __all__ = [
     "balls",
     "cases",
     "exponents",
+    "lifetimes",
     "loss_trajectories",
     "save_all",
     "save_anatomy",

@@ -56,9 +56,9 @@ def log_axis(axes: Axes) -> bool:
     return True
 
 
-def beside(axes: Axes, points: float) -> Transform:
-    """Return the transform of the data moved sideways, so that neighbours do not hide."""
-    shift = ScaledTranslation(points / 72, 0, style.root(axes).dpi_scale_trans)
+def beside(axes: Axes, points: float, up: float = 0) -> Transform:
+    """Return the transform of the data moved sideways or up, so that neighbours do not hide."""
+    shift = ScaledTranslation(points / 72, up / 72, style.root(axes).dpi_scale_trans)
     return axes.transData + shift
 
 
