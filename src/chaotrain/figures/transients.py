@@ -75,7 +75,6 @@ def _survival(axes: Axes, dataset: xr.Dataset) -> None:
     """Draw the survival curves."""
     axes.set_title("Survival of the chaotic transient; tick: not over within the run")
     axes.set_ylabel("share that lasts longer")
-    axes.set_xlabel("lifetime in epochs (in brackets: initialisations that have a transient)")
     words, lasted = (
         dataset[name].transpose(schema.LEARNING_RATE, schema.INIT).values
         for name in ("transient", "transient_lifetime")
@@ -87,10 +86,15 @@ def _survival(axes: Axes, dataset: xr.Dataset) -> None:
     if not shown.size:
         nothing = "no chaotic transient"
         axes.text(0.5, 0.5, nothing, transform=axes.transAxes, ha="center", color=style.GREY)
-        axes.set(xlim=(0, float(dataset[schema.EPOCH][-1])), ylim=(0, 1.08))
+        last = float(dataset[schema.EPOCH][-1])
+        axes.set(xlim=(0, last), ylim=(0, 1.08), xlabel="lifetime in epochs")
         return
     if shown.size > MOST_CURVES:
         shown = shown[np.linspace(0, shown.size - 1, MOST_CURVES).round().astype(int)]
+    note = "\nshaded: 95% interval" if shown.size <= MOST_BANDS else ""
+    axes.set_xlabel(
+        f"lifetime in epochs (in brackets: initialisations that have a transient){note}"
+    )
     shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, shown.size))
     for index, (row, shade) in enumerate(zip(shown, shades, strict=True)):
         here = chaotic[row]
