@@ -18,11 +18,12 @@ errors schema
 signals overrides explaining files maps distances
 fields importing
 layout networks tasks optimizers
-training ensembles
+training ensembles alignment
 growth statistics
 analysis
 experiment
 balls provenance systems curvature
+spaces
 tangent
 store
 study exports
