@@ -26,7 +26,7 @@ balls provenance systems curvature
 spaces
 tangent
 store
-study exports
+study exports parts
 runs
 atlas sensitivity figures anatomy
 tables progress

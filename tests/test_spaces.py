@@ -14,13 +14,14 @@ import chaotrain as ct
 from chaotrain import ensembles, layout, schema
 
 Blobs = Callable[..., ct.Task]
-WIDE = {"epochs": 6, "every": 3, "epsilon": 0.05}
+WIDE = {"epochs": 6, "every": 3, "epsilon": 0.05, "replicas": 2}
+LONG = {"epochs": 30, "replicas": 2}
+# One object, so that it is compiled once; chunks do not divide the samples: the last is filled up.
+NETWORK = dataclasses.replace(ct.networks.mlp([5, 4, 3]), chunk=17)
 
 
 def made(blobs: Blobs, **options: Any) -> ct.TrainingMap:
-    # Chunks that do not divide the samples, so that the last is filled up.
-    network = dataclasses.replace(ct.networks.mlp([5, 4, 3]), chunk=17)
-    return ct.TrainingMap(network, blobs(), **options)
+    return ct.TrainingMap(NETWORK, blobs(), **options)
 
 
 def forward(parameters: Any, inputs: np.ndarray) -> np.ndarray:
@@ -30,7 +31,7 @@ def forward(parameters: Any, inputs: np.ndarray) -> np.ndarray:
 
 def test_every_distance_is_that_of_the_networks_stepped_by_hand(blobs: Blobs) -> None:
     system, task = made(blobs), blobs()
-    apart = ct.separation(system, 0.3, 4, replicas=2, **WIDE)
+    apart = ct.separation(system, 0.3, 4, **WIDE)
     assert apart.epoch.values.tolist() == [0, 3, 6]
     assert apart.layer.values.tolist() == ["0", "1"]
     with jax.enable_x64(True):
@@ -78,9 +79,8 @@ def test_l1_is_the_distance_of_the_same_ball_bit_for_bit(
 ) -> None:
     monkeypatch.setattr(layout, "CALL_FLOPS", 1e6)  # calls that end between two measurements
     system, done = made(blobs), []
-    options = {"epochs": 30, "replicas": 2}
-    apart = ct.separation(system, 5.0, 1, every=every, progress=done.append, **options)
-    pair = ct.divergence(system, 5.0, 1, **options)
+    apart = ct.separation(system, 5.0, 1, every=every, progress=done.append, **LONG)
+    pair = ct.divergence(system, 5.0, 1, **LONG)
     assert done == apart.epoch.values.tolist() == list(range(0, 31, every))
     np.testing.assert_array_equal(apart.l1, pair.distance.sel(epoch=apart.epoch))
     np.testing.assert_allclose(apart.test_accuracy, pair.test_accuracy.sel(epoch=apart.epoch))
@@ -90,7 +90,7 @@ def test_l1_is_the_distance_of_the_same_ball_bit_for_bit(
 
 @pytest.mark.parametrize("options", [{}, {"dtype": "float32"}, {"batch_size": 20}])
 def test_equal_networks_are_nowhere_apart(blobs: Blobs, options: dict[str, Any]) -> None:
-    apart = ct.separation(made(blobs, **options), 8.0, epochs=20, replicas=2, epsilon=0.0)
+    apart = ct.separation(made(blobs, **options), 8.0, epsilon=0.0, **LONG)
     both = {"layer_norm", "output_norm", "test_accuracy", "replica_accuracy"}
     for name in set(apart.data_vars) - both:
         assert (apart[name] == 0).all(), name

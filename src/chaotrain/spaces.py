@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from jax import Array
 
-from chaotrain import ensembles, layout, maps, schema, signals
+from chaotrain import ensembles, layout, maps, schema
 from chaotrain.alignment import Signs, aligned, symmetries
 from chaotrain.balls import Settings, check_epsilon, check_map
 from chaotrain.distances import DISTANCES, disagreement, l2, layers, output_l2
@@ -119,7 +119,6 @@ def separation(
     rows = []
     for epoch, states in visited:
         rows.append(_row(system, jax.tree.map(lambda leaf: leaf[0], states.parameters), signs))
-        signals.check()
         if progress is not None:
             progress(epoch)
     variables = {

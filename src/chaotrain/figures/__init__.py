@@ -13,7 +13,8 @@ writes them all. They need no engine and leave matplotlib's global state as it w
 | figure-5-targets | [training_times][] | ⟨τ⟩(η) for every target, over the regimes |
 
 [cases][] draws λ_nMLE(η), ρ(η) and ⟨τ⟩(η) of many studies side by side, and `save_cases` writes it.
-[anatomy][] draws one training: pair and tangent, local rate, loss and score, sharpness.
+[anatomy][] draws one training: pair and tangent, local rate, loss and score, sharpness; and
+[weights_and_function][] how far its pair is apart in weights, in outputs and in classes.
 [sensitivities][] draws d(t) of two studies: replicas with other weights, and with other batches.
 """
 
@@ -23,6 +24,7 @@ from chaotrain.figures.rates import exponents, training_times, transition
 from chaotrain.figures.saving import save_all
 from chaotrain.figures.sensitivities import save_sensitivities, sensitivities
 from chaotrain.figures.separation import ball, balls
+from chaotrain.figures.spaces import save_weights_and_function, weights_and_function
 from chaotrain.figures.trajectories import loss_trajectories
 
 __all__ = [
@@ -37,7 +39,9 @@ __all__ = [
     "save_anatomy",
     "save_cases",
     "save_sensitivities",
+    "save_weights_and_function",
     "sensitivities",
     "training_times",
     "transition",
+    "weights_and_function",
 ]
