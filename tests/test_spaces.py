@@ -37,7 +37,8 @@ def test_every_distance_is_that_of_the_networks_stepped_by_hand(blobs: Blobs) ->
     with jax.enable_x64(True):
         key = jax.random.key(4)
         members = ensembles.surround(system, system.init(key), key, 2, 0.05)
-        states = [jax.tree.map(lambda leaf: leaf[i], members) for i in range(3)]
+        leaves, treedef = jax.tree.flatten(members)
+        states = [jax.tree.unflatten(treedef, one) for one in zip(*leaves, strict=True)]
         for epoch in range(7):
             if epoch in apart.epoch:
                 _compare(apart.sel(epoch=epoch), states, task)
@@ -109,7 +110,9 @@ def test_names_and_units_are_those_of_the_schema(blobs: Blobs) -> None:
 def test_a_regression_has_no_classes() -> None:
     random = np.random.default_rng(0)
     x, y = random.normal(size=(30, 4)), random.normal(size=(30, 2))
-    system = ct.TrainingMap(ct.networks.mlp([4, 3, 2], "relu", "he"), ct.Task.from_arrays(x, y, x, y))
+    system = ct.TrainingMap(
+        ct.networks.mlp([4, 3, 2], "relu", "he"), ct.Task.from_arrays(x, y, x, y)
+    )
     apart = ct.separation(system, 0.01, **WIDE)
     assert apart.disagreement.isnull().all()
     assert (apart.output_l2 > 0).all()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chaotrain import (
+        alignment,
         anatomy,
         distances,
         figures,
@@ -51,6 +52,7 @@ __all__ = [
     "Task",
     "TrainingMap",
     "UserError",
+    "alignment",
     "anatomy",
     "distances",
     "divergence",

@@ -71,8 +71,7 @@ def aligned(
         >>> bool((again[0]["weight"] == one[0]["weight"]).all())
         True
     """
-    goal, layers = _chain(reference), _chain(parameters)
-    assert goal is not None and layers is not None
+    goal, layers = _known(reference), _known(parameters)
     if not all((np.abs(array) < HUGE).all() for layer in (*goal, *layers) for array in layer):
         return parameters
     best, lowest = layers, _cost(goal, layers, norm) * (1 - GAIN)
@@ -145,9 +144,7 @@ def relabelled(
         order: Which unit comes at each place (units,).
         flips: 1 or -1 for each place (units,).
     """
-    layers = _chain(parameters)
-    assert layers is not None
-    return _unchained(_moved(layers, depth, order, flips), parameters)
+    return _unchained(_moved(_known(parameters), depth, order, flips), parameters)
 
 
 def _drawn(random: np.random.Generator, leaf: Any) -> Floats:
@@ -177,6 +174,12 @@ def _chain(parameters: Parameters) -> list[Layer] | None:
     return found or None
 
 
+def _known(parameters: Parameters) -> Sequence[Layer]:
+    layers = _chain(parameters)
+    assert layers is not None, "symmetries refuses what is no chain"
+    return layers
+
+
 def _unchained(layers: Sequence[Layer], like: Parameters) -> Parameters:
     """The inverse of `_chain`."""
     nodes, treedef = jax.tree.flatten(like, is_leaf=_is_layer)
@@ -201,7 +204,8 @@ def _moved(
 
 def _cost(goal: Sequence[Layer], layers: Sequence[Layer], norm: str) -> float:
     """Σ|a - b|, or Σ(a - b)², over all parameters."""
-    gaps = [np.abs(a - b) for one, two in zip(goal, layers, strict=True) for a, b in zip(one, two)]
+    pairs = zip((x for one in goal for x in one), (x for one in layers for x in one), strict=True)
+    gaps = (np.abs(a - b) for a, b in pairs)
     return float(sum((gap if norm == "l1" else gap**2).sum() for gap in gaps))
 
 

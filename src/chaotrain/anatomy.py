@@ -199,9 +199,15 @@ def dissect(
     # The score is that of the pair already.
     data = data.assign(apart.drop_vars("test_accuracy").data_vars)
     shaded = transient(data.growth)
-    attributes = {"eta": float(eta), "transient_start": shaded.start, "transient_stop": shaded.stop}
-    attributes |= {"alignment": apart.attrs["alignment"], schema.SCORE: system.score_name}
-    return data.assign_attrs(attributes)
+    return data.assign_attrs(
+        {
+            "eta": float(eta),
+            "transient_start": shaded.start,
+            "transient_stop": shaded.stop,
+            "alignment": apart.attrs["alignment"],
+            schema.SCORE: system.score_name,
+        }
+    )
 
 
 def _tick(progress: runs.Progress | None, epochs: int, part: int, epoch: int) -> None:

@@ -120,7 +120,7 @@ def visit(
     for epoch in range(every, epochs + 1, every):
         for start, stop in _calls(every, layout.epochs_per_call):
             carry = run(carry, epoch - every + start, epoch - every + stop)
-            jax.block_until_ready(carry)
+            carry[-1]["distance"].block_until_ready()
         yield epoch, carry[0]
 
 

@@ -109,10 +109,13 @@ class Parts:
             found = compute()
             content = bytes(found.to_netcdf(engine="scipy"))
             files.write(path, content)
-            digest = hashlib.sha256(content).hexdigest()
-            seconds = round(time.perf_counter() - started, 3)
-            text = json.dumps({"sha256": digest, "seconds": seconds, "run": run.model_dump()})
-            files.write(record, f"{text}\n".encode())
+            described = {
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "variables": list(found.data_vars),  # which NetCDF puts in another order
+                "seconds": round(time.perf_counter() - started, 3),
+                "run": run.model_dump(exclude_unset=True),
+            }
+            files.write(record, f"{json.dumps(described)}\n".encode())
             return found
 
         with self.store.locked():
@@ -134,7 +137,7 @@ def _read(path: Path, record: Path, now: Run) -> xr.Dataset:
     """A finished part, as it was before it was stored."""
     try:
         held = files.read_json(record)
-        digest, then = held["sha256"], Run.model_validate(held["run"])
+        digest, names, then = held["sha256"], held["variables"], Run.model_validate(held["run"])
         content = path.read_bytes()
     except (OSError, KeyError, TypeError, ValidationError):
         content, digest = b"", ""
@@ -144,7 +147,9 @@ def _read(path: Path, record: Path, now: Run) -> xr.Dataset:
             "compute it anew"
         )
     if then.data_sha256 != now.data_sha256:
-        raise UserError(f"{path} is of other data (their SHA-256 differs): choose another directory")
+        raise UserError(
+            f"{path} is of other data (their SHA-256 differs): choose another directory"
+        )
     changed = provenance.changes(then, now)
     if changed:
         warnings.warn(
@@ -153,7 +158,8 @@ def _read(path: Path, record: Path, now: Run) -> xr.Dataset:
             ProvenanceWarning,
             stacklevel=4,
         )
-    found = xr.load_dataset(io.BytesIO(content), engine="scipy")
+    found = xr.load_dataset(io.BytesIO(content), engine="scipy")[names]
     # NetCDF 3 has no 64-bit integers.
     whole = {n: v.astype(np.int64) for n, v in found.coords.items() if v.dtype.kind == "i"}
-    return found.assign_coords(whole)
+    as_stored: xr.Dataset = found.assign_coords(whole)
+    return as_stored

@@ -140,35 +140,31 @@ def _words(signs: Signs | None) -> str:
 
 
 def _row(system: TrainingMap, members: Parameters, signs: Signs | None) -> dict[str, np.ndarray]:
-    """What is measured of the parameters (member, ...) of a ball; replicas first, epochs to come."""
-    count = len(jax.tree.leaves(members)[0])
-    first, *others = (jax.tree.map(lambda leaf: leaf[i], members) for i in range(count))
+    """What is measured of the parameters (member, ...) of a ball at one epoch."""
+    leaves, treedef = jax.tree.flatten(members)
+    first, *others = (jax.tree.unflatten(treedef, one) for one in zip(*leaves, strict=True))
     # One program for every member, so that equal members have equal outputs.
     said = _outputs(system, first)
     own = _of_reference(system, first, said)
     pairs = [_of_pair(system, first, other, said, _outputs(system, other)) for other in others]
-    near = [_aligned(first, other, signs) for other in others]
     row = {name: np.stack([pair[name] for pair in pairs], axis=-1) for name in pairs[0]}
-    row |= {name: np.array([pair[name] for pair in near]) for name in near[0]}
+    for norm, distance in DISTANCES.items():
+        near = np.full(len(others), np.nan)
+        if signs is not None:
+            near = np.array([distance(first, aligned(first, o, signs, norm)) for o in others])
+        # Another program sums in another order.
+        row[f"{norm}_aligned"] = np.minimum(near, row[norm])
     return {**row, **{name: np.asarray(value) for name, value in own.items()}}
-
-
-def _aligned(first: Parameters, other: Parameters, signs: Signs | None) -> dict[str, float]:
-    if signs is None:
-        return {f"{norm}_aligned": float("nan") for norm in DISTANCES}
-    return {
-        f"{norm}_aligned": float(distance(first, aligned(first, other, signs, norm)))
-        for norm, distance in DISTANCES.items()
-    }
 
 
 @jax.jit
 def _outputs(system: TrainingMap, parameters: Parameters) -> Array:
     """The outputs for the test samples, in chunks (chunk, sample, outputs)."""
     more = (None,) if system.network.stochastic else ()
-    return jax.lax.map(
+    outputs: Array = jax.lax.map(
         lambda inputs: system.network.apply(parameters, inputs, *more), system.test.inputs
     )
+    return outputs
 
 
 @jax.jit
@@ -207,4 +203,5 @@ def _by_layer(parameters: Parameters) -> list[Any]:
 def _score(system: TrainingMap, outputs: Array) -> Array:
     samples = jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:]), system.test)
     flat = outputs.reshape(-1, outputs.shape[-1])
-    return jnp.sum(samples.weights * system.score(flat, samples.targets))
+    score: Array = jnp.sum(samples.weights * system.score(flat, samples.targets))
+    return score

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from chaotrain import schema
-from chaotrain.figures import scales, selection, style
+from chaotrain.figures import layout, scales, selection, style
 from chaotrain.figures.dissection import shade, transient_words
 from chaotrain.figures.style import Floats
 
@@ -47,14 +47,14 @@ def weights_and_function(data: xr.Dataset) -> Figure:
     panels = figure.subplots(len(HEIGHTS), 1, sharex=True, height_ratios=HEIGHTS)
     epochs = np.asarray(data[schema.EPOCH].values, dtype=float)
     shade(panels, data, epochs)
+    panels[0].set_title(
+        f"Weights against function at η = {style.number(data.attrs['eta'])}{transient_words(data)}"
+    )
     _distances(panels[0], data, epochs)
     _classes(panels[1], data, epochs)
     _layers(panels[2], data, epochs)
     panels[-1].set_xlabel("epoch")
     figure.align_ylabels(panels)
-    panels[0].set_title(
-        f"Weights against function at η = {style.number(data.attrs['eta'])}{transient_words(data)}"
-    )
     return figure
 
 
@@ -77,24 +77,24 @@ def _distances(axes: Axes, data: xr.Dataset, epochs: Floats) -> None:
             axes, epochs, values, color=colour, dashes=dashes, linewidth=width, label=label
         )
     if scales.log_axis(axes):
-        axes.legend(loc="lower right")
+        layout.legend_above(axes)
     axes.set_ylabel("L2 distance\nover norm")
 
 
 def _classes(axes: Axes, data: xr.Dataset, epochs: Floats) -> None:
     score = selection.score(data)
-    own = {"reference": (data["test_accuracy"], (None, None), style.GREEN)}
-    own["its copy"] = (data["replica_accuracy"], (1.5, 1.2), style.INK)
-    for label, (values, dashes, colour) in own.items():
-        axes.plot(
-            epochs, values, color=colour, dashes=dashes, linewidth=1, label=f"{score}, {label}"
-        )
+    own: Sequence[tuple[str, str, str, tuple[float | None, ...]]] = (
+        ("test_accuracy", score, style.GREEN, (None, None)),
+        ("replica_accuracy", f"{score} of the copy", style.INK, (1.5, 1.2)),
+    )
+    for name, label, colour, dashes in own:
+        axes.plot(epochs, data[name], color=colour, dashes=dashes, linewidth=1, label=label)
     if data["disagreement"].notnull().any():
         values = data["disagreement"].values
         axes.plot(epochs, values, color=style.RED, dashes=(5, 1.5), label="disagreement")
         axes.set_ylim(0, 1)
     axes.set_ylabel("share of the\ntest samples" if score == "accuracy" else f"test {score}")
-    axes.legend(loc="center right")
+    layout.legend_above(axes)
 
 
 def _layers(axes: Axes, data: xr.Dataset, epochs: Floats) -> None:
@@ -104,6 +104,6 @@ def _layers(axes: Axes, data: xr.Dataset, epochs: Floats) -> None:
         values = layer["layer_l2"].values / layer["layer_norm"].values
         label = f"layer {int(name) + 1}" if str(name).isdigit() else str(name)
         scales.curve(axes, epochs, values, color=colour, dashes=dashes, label=label)
-    if scales.log_axis(axes):
-        axes.legend(loc="lower right", ncols=2)
-    axes.set_ylabel("L2 distance\nover norm")
+    if scales.log_axis(axes, ticks=5):
+        layout.legend_above(axes)
+    axes.set_ylabel("L2 distance\nover norm, by layer")
