@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import runpy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -144,6 +146,18 @@ def test_a_blow_up_is_data(blobs: Blobs) -> None:
     last = ct.separation(system, 50.0, epochs=60, every=30).isel(epoch=-1)
     for name in ("l1", "l2", "l1_aligned", "disagreement", "output_l2"):
         assert not np.isfinite(last[name]).any(), name
+
+
+def test_the_example_compares_trainings_that_share_nothing(tmp_path: Path) -> None:
+    path = Path(__file__).parents[1] / "examples" / "independent_trainings.py"
+    (tmp_path / "iris.toml").write_text(
+        'task = "iris"\nlearning_rates = [1.0]\nepochs = 5\nnetwork = { hidden = [4] }\n'
+    )
+    with jax.enable_x64(True):
+        found = runpy.run_path(str(path))["compared"](tmp_path / "iris.toml", 0.1, inits=3)
+    assert 0.5 < found["weights, aligned"] < found["weights"]
+    assert 0 < found["disagreement"] < 1
+    assert found["outputs"] > 0.5
 
 
 @pytest.mark.parametrize(
