@@ -18,14 +18,15 @@ errors schema
 signals overrides explaining files maps distances
 fields importing
 layout networks tasks optimizers
-training ensembles
+training ensembles alignment
 growth statistics
 analysis
 experiment
 balls provenance systems curvature
+spaces
 tangent
 store
-study exports tiles
+study exports tiles parts
 runs
 atlas sensitivity figures anatomy
 tables progress

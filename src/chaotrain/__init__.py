@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chaotrain import (
+        alignment,
         anatomy,
         distances,
         figures,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from chaotrain.maps import Map
     from chaotrain.networks import Network
     from chaotrain.runs import sweep
+    from chaotrain.spaces import separation
     from chaotrain.study import Study
     from chaotrain.tangent import (
         finite_time_exponent,
@@ -50,6 +52,7 @@ __all__ = [
     "Task",
     "TrainingMap",
     "UserError",
+    "alignment",
     "anatomy",
     "distances",
     "divergence",
@@ -63,6 +66,7 @@ __all__ = [
     "networks",
     "optimizers",
     "rescaled_pair",
+    "separation",
     "sharpness",
     "sharpness_along",
     "stability_threshold",
@@ -90,6 +94,7 @@ _HOMES = {
     "lyapunov_convergence": "tangent",
     "lyapunov_spectrum": "tangent",
     "rescaled_pair": "tangent",
+    "separation": "spaces",
     "sharpness": "curvature",
     "sharpness_along": "curvature",
     "stability_threshold": "curvature",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 SCORE = "score"
 LEARNING_RATE, INIT, REPLICA, EPOCH, TARGET = "learning_rate", "init", "replica", "epoch", "target"
 DISTANCE, TANGENT_GROWTH = "distance", "tangent_growth"
+LAYER = "layer"
 
 # Verdict of a ball (design.md, section 1).
 EXPONENTIAL = "exponential"
@@ -73,6 +74,7 @@ COORDINATES = {
     REPLICA: Variable((REPLICA,), "perturbed copy"),
     EPOCH: Variable((EPOCH,), "epoch", "epoch"),
     TARGET: Variable((TARGET,), "target test score"),
+    LAYER: Variable((LAYER,), "layer of the network"),
 }
 
 RECORDED = {
@@ -96,6 +98,24 @@ def recorded(name: str, axes: int) -> tuple[tuple[str, ...], dict[str, str]]:
     known = RECORDED.get(name)
     return (REPLICA, EPOCH)[-axes:], known.attrs if known else {}
 
+
+_PAIR = (REPLICA, EPOCH)
+
+# What `chaotrain.separation` measures of one ball, between the reference and each replica.
+SEPARATION = {
+    "l1": Variable(_PAIR, "L1 distance of the parameters"),
+    "l2": Variable(_PAIR, "L2 distance of the parameters"),
+    "l1_aligned": Variable(_PAIR, "L1 distance after alignment of the hidden units"),
+    "l2_aligned": Variable(_PAIR, "L2 distance after alignment of the hidden units"),
+    "layer_l1": Variable((LAYER, *_PAIR), "L1 distance of the parameters of a layer"),
+    "layer_l2": Variable((LAYER, *_PAIR), "L2 distance of the parameters of a layer"),
+    "layer_norm": Variable((LAYER, EPOCH), "L2 norm of a layer of the reference"),
+    "disagreement": Variable(_PAIR, "share of test samples that get another class"),
+    "output_l2": Variable(_PAIR, "L2 distance of the test outputs, root mean square over samples"),
+    "output_norm": Variable((EPOCH,), "L2 norm of the reference's test outputs, likewise"),
+    "test_accuracy": Variable((EPOCH,), "test score (accuracy, or R² of a regression)"),
+    "replica_accuracy": Variable(_PAIR, "test score of the replica"),
+}
 
 DERIVED = {
     "exponent": Variable(_BALL, "local network Lyapunov exponent", "1/epoch"),

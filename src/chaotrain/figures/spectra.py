@@ -33,6 +33,7 @@ def spectrum(data: xr.Dataset) -> Figure:
         The figure, two panels with one scale of rates.
 
     Example:
+        >>> import chaotrain as ct
         >>> figure = spectrum(ct.lyapunov_convergence(ct.maps.henon(), eta=1.4))
         >>> len(figure.axes)
         2
