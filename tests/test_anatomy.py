@@ -21,8 +21,12 @@ from chaotrain.runs import Tick
 from command_line import Command, in_process, refused
 
 ARGUMENTS = ("anatomy", "tiny.toml", "--eta", "2", "--out", "out")
-TABLES = ["anatomy.csv", "anatomy-layers.csv"]
-FIGURES = [f"{n}.{k}" for n in ("anatomy", "weights-and-function") for k in ("pdf", "png")]
+TABLES = ["anatomy.csv", "anatomy-layers.csv", "anatomy-spectrum.csv"]
+FIGURES = [
+    f"{name}.{kind}"
+    for name in ("anatomy", "weights-and-function", "spectrum")
+    for kind in ("pdf", "png")
+]
 
 
 @pytest.fixture
@@ -49,7 +53,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[xr.Dataset]:
     return some
 
 
-def test_a_dissection_is_its_five_measurements(blobs) -> None:  # type: ignore[no-untyped-def]
+def test_a_dissection_is_its_six_measurements(blobs) -> None:  # type: ignore[no-untyped-def]
     system, ticks = ct.TrainingMap(ct.networks.mlp([5, 4, 3]), blobs()), list[Tick]()
     data = anatomy.dissect(system, 2.0, epochs=12, every=4, progress=ticks.append)
     pair = ct.divergence(system, 2.0, epochs=12, replicas=1)
@@ -64,13 +68,16 @@ def test_a_dissection_is_its_five_measurements(blobs) -> None:  # type: ignore[n
         np.testing.assert_array_equal(data[name], apart[name])
     np.testing.assert_array_equal(data.test_accuracy, pair.test_accuracy)
     np.testing.assert_array_equal(data.l1, data.distance)
+    leading = ct.lyapunov_convergence(system, 2.0, steps=12, transient=0, count=4)
+    np.testing.assert_array_equal(data.spectrum, leading["mean"])
+    assert data.attrs["dimension"] == 5 * 4 + 4 + 4 * 3 + 3
     # From the same perturbation, infinitesimal and finite growth are the same at first.
     early = np.log(data.distance[:4] / data.distance[0])
     np.testing.assert_allclose(early, data.growth[:4], atol=1e-4)
     done = [tick.done for tick in ticks]
     assert done == sorted(done)
     assert [tick.tiles_done for tick in ticks] == sorted(tick.tiles_done for tick in ticks)
-    assert ticks[-1] == Tick(done[-1], done[-1], 4, 4)
+    assert ticks[-1] == Tick(done[-1], done[-1], 5, 5)
     assert len(set(done)) > 10
 
 
@@ -83,13 +90,14 @@ def test_the_command_writes_the_figures_and_the_numbers(
     transient, *paths = said.out.splitlines()
     assert "transient" in transient
     assert paths == [f"out/{name}" for name in (*TABLES, *FIGURES)]
-    assert said.err.splitlines()[-1].startswith("100%, tile 4 of 4")
-    table, layers = (pd.read_csv(tmp_path / "out" / name) for name in TABLES)
+    assert said.err.splitlines()[-1].startswith("100%, tile 5 of 5")
+    table, layers, exponents = (pd.read_csv(tmp_path / "out" / name) for name in TABLES)
     assert len(table) == 31
     names = {"epoch", "distance", "growth", "rate", "loss", "instability", "l2_aligned"}
     assert names | {"disagreement", "output_l2"} <= set(table.columns)
     assert len(layers) == 2 * 31
     assert {"layer", "epoch", "layer_l2", "layer_norm"} <= set(layers.columns)
+    assert {"exponent", "length", "spectrum", "spectrum_low"} <= set(exponents.columns)
     held = {path.name for path in (tmp_path / "out").iterdir()}
     assert held == {"anatomy.toml", "tiles", *TABLES, *FIGURES}
 
@@ -136,7 +144,7 @@ def stored(folder: Path) -> dict[str, int]:
     ("number", "part", "left"),
     [
         (signal.SIGINT, "sharpness_along", {"pair", "tangent"}),
-        (signal.SIGTERM, "separation", {"pair", "tangent", "sharpness"}),
+        (signal.SIGTERM, "lyapunov_convergence", {"pair", "tangent", "sharpness", "separation"}),
     ],
 )
 def test_an_interrupted_anatomy_keeps_its_parts_and_goes_on(
@@ -165,7 +173,9 @@ def test_an_interrupted_anatomy_keeps_its_parts_and_goes_on(
     assert again.out == whole.out.replace("whole/", "out/")
     # All is there, so nothing is computed.
     with pytest.MonkeyPatch.context() as patcher:
-        for measure in ("divergence", "tangent_growth", "sharpness_along", "separation"):
+        for measure in (
+            "divergence", "tangent_growth", "sharpness_along", "separation", "_spectrum"
+        ):  # fmt: skip
             patcher.setattr(anatomy, measure, killing(signal.SIGINT))
         assert chaotrain(*ARGUMENTS).out == again.out
     uninterrupted, resumed, stored_only = found

@@ -20,13 +20,16 @@ from chaotrain.parts import Keep, Parts
 from chaotrain.spaces import separation
 from chaotrain.statistics.clock import Transient, transient
 from chaotrain.systems import system_of
-from chaotrain.tangent import tangent_growth
+from chaotrain.tangent import lyapunov_convergence, tangent_growth
+from chaotrain.tangent.products import floating
 from chaotrain.training import TrainingMap
 
 __all__ = ["Dissection", "Transient", "dissect", "run", "transient"]
 
 # The parts of a dissection, and about how many steps of one network an epoch of each is worth.
-WORK = {"pair": 2, "tangent": 3, "sharpness": 10, "separation": 4}
+WORK = {"pair": 2, "tangent": 3, "sharpness": 10, "separation": 4, "spectrum": 9}
+# How many of the leading exponents.
+EXPONENTS = 4
 
 
 class Dissection(Experiment):
@@ -91,7 +94,7 @@ def dissect(
     keep: Keep = lambda part, compute: compute(),
     progress: runs.Progress | None = None,
 ) -> xr.Dataset:
-    """Measure one training in five ways over the same epochs.
+    """Measure one training in six ways over the same epochs.
 
     Args:
         system: The training.
@@ -107,11 +110,14 @@ def dissect(
         Over `epoch`: `distance` of a pair; `growth` and `rate` of the tangent from the same
         perturbation; `loss`, `train_accuracy`, `test_accuracy`; `sharpness` and `instability`, its
         ratio to the threshold of the optimiser, NaN between measurements; and what `separation`
-        measures of the pair, some of it over `layer` too. Attributes `eta`, `transient_start` and
-        `transient_stop` (see `transient`), and `alignment` (see `separation`).
+        measures of the pair, some of it over `layer` too. Over (exponent, length): `spectrum` with
+        `_low` and `_high`, the running means of the leading exponents (`lyapunov_convergence`).
+        Attributes `eta`, `transient_start` and `transient_stop` (see `transient`), `alignment` (see
+        `separation`) and `dimension`, the number of all exponents.
 
     Raises:
-        UserError: As `divergence`, `tangent_growth`, `sharpness_along` and `separation`.
+        UserError: As `divergence`, `tangent_growth`, `sharpness_along`, `separation` and
+            `lyapunov_convergence`.
 
     Example:
         >>> import chaotrain as ct
@@ -125,6 +131,7 @@ def dissect(
         "tangent": tangent_growth,
         "sharpness": functools.partial(sharpness_along, every=every),
         "separation": separation,
+        "spectrum": _spectrum,
     }
     tick = functools.partial(_tick, progress, epochs)
     found = {}
@@ -139,6 +146,7 @@ def dissect(
     data = data.assign(found["tangent"][["growth", "rate"]].data_vars).assign(measured.data_vars)
     # The score is that of the pair already.
     data = data.assign(apart.drop_vars("test_accuracy").data_vars)
+    data = data.assign(found["spectrum"].data_vars)
     shaded = transient(data.growth)
     return data.assign_attrs(
         {
@@ -146,9 +154,21 @@ def dissect(
             "transient_start": shaded.start,
             "transient_stop": shaded.stop,
             "alignment": apart.attrs["alignment"],
+            "dimension": found["spectrum"].attrs["dimension"],
             schema.SCORE: system.score_name,
         }
     )
+
+
+def _spectrum(
+    system: TrainingMap, eta: float, key: Key, *, epochs: int, progress: Callable[[int], None]
+) -> xr.Dataset:
+    """The running means of the leading exponents, from the first epoch on."""
+    size = sum(leaf.size for leaf in floating(system.init(key)))
+    count = min(EXPONENTS, size)
+    found = lyapunov_convergence(system, eta, key, epochs, 0, count, progress=progress)
+    names = {"mean": "spectrum", "low": "spectrum_low", "high": "spectrum_high"}
+    return found.drop_dims("step")[list(names)].rename(names)
 
 
 def _tick(progress: runs.Progress | None, epochs: int, part: int, epoch: int) -> None:

@@ -144,15 +144,18 @@ def draw_anatomy(folder: Path, data: xr.Dataset) -> list[Path]:
     """Write the numbers and the figures of `chaotrain anatomy` into a folder."""
     from chaotrain import figures
 
-    by_layer = [name for name, variable in data.data_vars.items() if schema.LAYER in variable.dims]
+    def over(dimension: str) -> xr.Dataset:
+        return data[[name for name, array in data.data_vars.items() if dimension in array.dims]]
+
     tables = {
-        "anatomy.csv": data.drop_dims(schema.LAYER),
-        "anatomy-layers.csv": data[by_layer],
+        "anatomy.csv": data.drop_dims([schema.LAYER, "exponent", "length"]),
+        "anatomy-layers.csv": over(schema.LAYER),
+        "anatomy-spectrum.csv": over("exponent"),
     }
     with files.writing(folder):
         for name, table in tables.items():
             files.write(folder / name, table.to_dataframe().to_csv().encode())
-        drawn = (figures.save_anatomy, figures.save_weights_and_function)
+        drawn = (figures.save_anatomy, figures.save_weights_and_function, figures.save_spectrum)
         return [
             *(folder / name for name in tables),
             *(path for save in drawn for path in save(data, folder)),
