@@ -29,6 +29,7 @@ study exports tiles
 runs
 atlas sensitivity figures anatomy
 tables progress
+scan_table
 showing
 cli
 __main__

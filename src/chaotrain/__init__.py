@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         tangent,
         tasks,
     )
+    from chaotrain.analysis import finite_size_exponent
     from chaotrain.balls import divergence
     from chaotrain.curvature import sharpness, sharpness_along, stability_threshold
     from chaotrain.errors import ProvenanceWarning, UserError
@@ -54,6 +55,7 @@ __all__ = [
     "distances",
     "divergence",
     "figures",
+    "finite_size_exponent",
     "finite_time_exponent",
     "fit_growth",
     "kaplan_yorke",
@@ -84,6 +86,7 @@ _HOMES = {
     "ProvenanceWarning": "errors",
     "UserError": "errors",
     "divergence": "balls",
+    "finite_size_exponent": "analysis",
     "finite_time_exponent": "tangent",
     "fit_growth": "growth",
     "kaplan_yorke": "tangent",

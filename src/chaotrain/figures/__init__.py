@@ -13,6 +13,7 @@ writes them all. They need no engine and leave matplotlib's global state as it w
 | figure-5-targets | [training_times][] | ⟨τ⟩(η) for every target, over the regimes |
 
 [cases][] draws λ_nMLE(η), ρ(η) and ⟨τ⟩(η) of many studies side by side, and `save_cases` writes it.
+[epsilon_scan][] draws λ_nMLE against ε with its plateau, and λ(δ), of studies that differ in ε.
 [anatomy][] draws one training: pair and tangent, local rate, loss and score, sharpness.
 [sensitivities][] draws d(t) of two studies: replicas with other weights, and with other batches.
 """
@@ -21,6 +22,7 @@ from chaotrain.figures.dissection import anatomy, save_anatomy
 from chaotrain.figures.panels import Case, cases, save_cases
 from chaotrain.figures.rates import exponents, training_times, transition
 from chaotrain.figures.saving import save_all
+from chaotrain.figures.scans import epsilon_scan, save_epsilon_scan
 from chaotrain.figures.sensitivities import save_sensitivities, sensitivities
 from chaotrain.figures.separation import ball, balls
 from chaotrain.figures.trajectories import loss_trajectories
@@ -31,11 +33,13 @@ __all__ = [
     "ball",
     "balls",
     "cases",
+    "epsilon_scan",
     "exponents",
     "loss_trajectories",
     "save_all",
     "save_anatomy",
     "save_cases",
+    "save_epsilon_scan",
     "save_sensitivities",
     "sensitivities",
     "training_times",
