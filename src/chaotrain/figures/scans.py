@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from chaotrain.figures import points, scales, selection, style
+from chaotrain.figures import layout, points, scales, selection, style
 from chaotrain.figures.style import Floats
 
 HEIGHTS = (2.1, 2.1)
@@ -56,8 +56,8 @@ def epsilon_scan(title: str, scan: xr.Dataset) -> Figure:
     bottom.set(xlabel="distance δ", ylabel="finite-size exponent\nλ(δ) per epoch")
     top.set_title(f"{title}\nbands: the plateaus, with their 95% intervals")
     top.set_ylabel(r"$\lambda_\mathrm{nMLE}$ per epoch")
-    top.legend(loc="best")
     figure.align_ylabels([top, bottom])
+    layout.legend_above(top)
     return figure
 
 
