@@ -29,7 +29,6 @@ study exports tiles
 runs
 atlas sensitivity figures anatomy
 tables progress
-scan_table
 showing
 cli
 __main__

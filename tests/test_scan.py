@@ -14,8 +14,9 @@ from matplotlib.text import Text
 import chaotrain as ct
 import test_figures as seen
 import tiny
-from chaotrain import analysis, atlas, figures, scan_table, schema
+from chaotrain import analysis, atlas, figures, schema, tables
 from chaotrain.statistics.plateau import widest_plateau
+from chaotrain.tables.scans import plateau_lines, table_of_scan
 from command_line import Command, in_process
 
 EPSILONS = [1e-12, 1e-10, 1e-8, 1e-6, 1e-2]
@@ -108,20 +109,20 @@ def test_one_study_is_a_scan_without_a_plateau(
 ) -> None:
     one = analysis.scan({1e-8: studies[1e-8]})
     assert np.isnan(one.plateau).all()
-    assert "no two neighbouring" in scan_table.lines_of(one)[0]
+    assert "no two neighbouring" in plateau_lines(one)[0]
     assert seen.faults(figures.epsilon_scan("One", one)) == []
 
 
 def test_the_table_marks_the_plateau(found: xr.Dataset) -> None:
-    table = scan_table.table_of(found)
+    table = table_of_scan(found)
     assert table.row_count == 15
     columns = [list(column.cells) for column in table.columns]
     assert columns[0] == ["1"] * 5 + ["2"] * 5 + ["4"] * 5
     assert columns[1][:5] == ["1e-12", "1e-10", "1e-08", "1e-06", "0.01"]
     assert columns[7] == (["yes"] * 4 + [""]) * 3
-    lines = scan_table.lines_of(found)
+    lines = plateau_lines(found)
     assert lines[0].startswith("η = 1: plateau from ε = 1e-12 to 1e-06, λ_nMLE = 0.")
-    page = scan_table.report("Title", found)
+    page = tables.report("Title", found)
     assert page.startswith("# Title\n\n| η | ε |")
     assert "- η = 4: plateau from" in page
 
@@ -186,6 +187,7 @@ def chaotrain(
         ("", "", True),
         ('name = "e8"\nepsilon = 1e-8', 'name = "e8"\nepsilon = 1e-6', False),  # two values left
         ('name = "e8"', 'name = "e8"\nl2 = 0.1', False),  # and something else
+        ("epochs = 20", 'epochs = 20\nmethod = "tangent"', False),  # which knows no ε
         ('name = "e8"', 'name = "e8"\nseed = 1', False),  # other initial weights: not paired
     ],
 )

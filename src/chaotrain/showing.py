@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 import xarray as xr
 
-from chaotrain import atlas, exports, files, scan_table, tables
+from chaotrain import atlas, exports, files, tables
 from chaotrain.atlas import Atlas
 from chaotrain.errors import UserError
 from chaotrain.study import Study
@@ -50,7 +50,7 @@ def summary(found: Study | Atlas) -> None:
         if rows:
             tables.show_cases(rows)
         for scan in scans.values():
-            scan_table.show(scan)
+            tables.show_scan(scan)
 
 
 def as_json(found: Study | Atlas) -> str:
@@ -77,7 +77,7 @@ def as_markdown(found: Study | Atlas) -> str:
         return tables.report(found.path.resolve().name, found.summary)
     rows, title = _judged(found), found.collection.title
     pages = [tables.report(title, rows)] if rows else []
-    return "\n".join(pages + [scan_table.report(title, scan) for scan in _scans(found).values()])
+    return "\n".join(pages + [tables.report(title, scan) for scan in _scans(found).values()])
 
 
 def _judged(found: Atlas) -> list[list[atlas.Row]]:
@@ -137,14 +137,14 @@ def draw(found: Study | Atlas) -> list[Path]:
     if not found.studies:
         raise UserError(f"{found.path} has no finished tile yet: run it again to resume")
 
+    scans = _scans(found)
+
     def save(folder: Path) -> list[Path]:
         paths: list[Path] = []
         for group in found.collection.groups:
-            if atlas.is_scan(group):
-                scan = atlas.scan_of(found, group)
-                if scan is not None:
-                    name = "epsilon-scan" if not found.collection.nested else group.name
-                    paths += figures.save_epsilon_scan(group.title, scan, folder, name)
+            if group.name in scans:
+                name = group.name if found.collection.nested else "epsilon-scan"
+                paths += figures.save_epsilon_scan(group.title, scans[group.name], folder, name)
                 continue
             panels = [
                 figures.Case(

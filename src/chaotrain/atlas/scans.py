@@ -12,7 +12,7 @@ FEWEST = 3
 
 
 def is_scan(group: Group) -> bool:
-    """Whether the cases of a group differ in ε alone, at three values or more.
+    """Whether the cases of a group differ in ε alone, at three values or more, and have replicas.
 
     Example:
         >>> from chaotrain import atlas
@@ -21,7 +21,8 @@ def is_scan(group: Group) -> bool:
     """
     epsilons = {case.experiment.epsilon for case in group.cases}
     others = [case.experiment.model_copy(update={"epsilon": 0.0}) for case in group.cases]
-    return len(epsilons) >= FEWEST and all(other == others[0] for other in others)
+    alike = others[0].copies > 0 and all(other == others[0] for other in others)
+    return alike and len(epsilons) >= FEWEST
 
 
 def scan_of(found: Atlas, group: Group) -> xr.Dataset | None:

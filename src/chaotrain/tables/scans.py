@@ -7,27 +7,17 @@ import math
 import xarray as xr
 from rich.table import Table
 
-from chaotrain import schema, tables
+from chaotrain import schema
 from chaotrain.analysis.scan import EPSILON
+from chaotrain.tables.cells import interval, new_table, number
 
 HEADINGS = ("η", "ε", "λ_nMLE", "[95%]", "ρ", "[95%]", "decided", "plateau")
 MARK = "yes"
 
 
-def show(scan: xr.Dataset) -> None:
-    """Print the table of a scan, and the plateau of every learning rate."""
-    tables.print_tables([table_of(scan)], lines_of(scan))
-
-
-def report(title: str, scan: xr.Dataset) -> str:
-    """The table and the plateaus as a page in Markdown."""
-    lines = "\n".join(f"- {line}" for line in lines_of(scan)).translate(tables.ESCAPED)
-    return "\n\n".join([f"# {title}", tables.markdown(table_of(scan)), lines]) + "\n"
-
-
-def table_of(scan: xr.Dataset) -> Table:
+def table_of_scan(scan: xr.Dataset) -> Table:
     """One row a learning rate and ε; the last column marks the plateau."""
-    table = tables.new_table(HEADINGS)
+    table = new_table(HEADINGS)
     for rate in range(scan.sizes[schema.LEARNING_RATE]):
         for epsilon in range(scan.sizes[EPSILON]):
             here = scan.isel({schema.LEARNING_RATE: rate, EPSILON: epsilon}).drop_dims("size")
@@ -36,10 +26,10 @@ def table_of(scan: xr.Dataset) -> Table:
             table.add_row(
                 f"{row[schema.LEARNING_RATE]:.6g}",
                 f"{row[EPSILON]:.3g}",
-                tables.number(row["nmle"], 3),
-                tables.interval(row, "nmle", 3),
-                tables.number(row["rho"], 2),
-                tables.interval(row, "rho", 2),
+                number(row["nmle"], 3),
+                interval(row, "nmle", 3),
+                number(row["rho"], 2),
+                interval(row, "rho", 2),
                 f"{row['decided']:g}/{row['ran']:g}",
                 MARK if inside else "",
             )
@@ -47,7 +37,7 @@ def table_of(scan: xr.Dataset) -> Table:
     return table
 
 
-def lines_of(scan: xr.Dataset) -> list[str]:
+def plateau_lines(scan: xr.Dataset) -> list[str]:
     """The plateaus in words."""
     lines = []
     for rate in range(scan.sizes[schema.LEARNING_RATE]):
@@ -63,8 +53,8 @@ def lines_of(scan: xr.Dataset) -> list[str]:
             continue
         lines.append(
             f"{start}plateau from ε = {row['plateau_first']:.3g} to {row['plateau_last']:.3g}, "
-            f"λ_nMLE = {tables.number(row['plateau'], 3)} {tables.interval(row, 'plateau', 3)}"
+            f"λ_nMLE = {number(row['plateau'], 3)} {interval(row, 'plateau', 3)}"
             f"  (equal means over {row['plateau_inits']:g} initialisations: "
-            f"p = {tables.number(row['plateau_p'], 2)})"
+            f"p = {number(row['plateau_p'], 2)})"
         )
     return lines
