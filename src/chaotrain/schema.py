@@ -13,6 +13,7 @@ from dataclasses import dataclass
 SCORE = "score"
 LEARNING_RATE, INIT, REPLICA, EPOCH, TARGET = "learning_rate", "init", "replica", "epoch", "target"
 DISTANCE, TANGENT_GROWTH = "distance", "tangent_growth"
+ROUNDING_DISTANCE = "rounding_distance"
 
 # Verdict of a ball (design.md, section 1).
 EXPONENTIAL = "exponential"
