@@ -19,12 +19,13 @@ signals overrides explaining files maps distances
 fields importing
 layout networks tasks optimizers
 training ensembles
+twins
 growth statistics
 analysis
 experiment
 balls provenance systems curvature
 tangent
-store
+store horizon
 study exports tiles
 runs
 atlas sensitivity figures anatomy

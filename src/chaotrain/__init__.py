@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chaotrain.curvature import sharpness, sharpness_along, stability_threshold
     from chaotrain.errors import ProvenanceWarning, UserError
     from chaotrain.growth import Growth, fit_growth
+    from chaotrain.horizon import reproducibility_horizon
     from chaotrain.maps import Map
     from chaotrain.networks import Network
     from chaotrain.runs import sweep
@@ -64,6 +65,7 @@ __all__ = [
     "maps",
     "networks",
     "optimizers",
+    "reproducibility_horizon",
     "rescaled_pair",
     "sharpness",
     "sharpness_along",
@@ -92,6 +94,7 @@ _HOMES = {
     "kaplan_yorke": "tangent",
     "lyapunov_convergence": "tangent",
     "lyapunov_spectrum": "tangent",
+    "reproducibility_horizon": "horizon",
     "rescaled_pair": "tangent",
     "sharpness": "curvature",
     "sharpness_along": "curvature",

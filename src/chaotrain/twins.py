@@ -6,11 +6,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
+import numpy as np
 from jax import Array
 
-from chaotrain import maps, schema
+from chaotrain import ensembles, maps, schema
 from chaotrain.distances import l1
+from chaotrain.errors import UserError
+from chaotrain.explaining import short
+from chaotrain.layout import Layout
 from chaotrain.maps import Cost, Key, Map, Observables, State
+from chaotrain.training import TrainingMap
+from chaotrain.training.reordering import reordered
 
 
 class Pair(NamedTuple):
@@ -84,3 +90,45 @@ class _WithData(Twins):
     @classmethod
     def tree_unflatten(cls, _: None, children: tuple[Map, Map]) -> _WithData:
         return cls(*children)
+
+
+def twins_of(system: Map, other: Map | None = None) -> Twins:
+    """A map with itself computed otherwise: with `other`, or of a training by `reordered`.
+
+    Raises:
+        UserError: If there is neither.
+    """
+    if other is None:
+        if not isinstance(system, TrainingMap):
+            raise UserError(
+                f"system = {short(system)}: only a training is computed otherwise by itself, in "
+                "another order of its samples; give another map that computes the same as other"
+            )
+        other = reordered(system)
+    return Twins.of(system, other)
+
+
+def evolve(
+    both: Twins,
+    states: Pair,
+    etas: Array,
+    epochs: int,
+    layout: Layout,
+    progress: ensembles.Progress | None = None,
+) -> np.ndarray:
+    """How far twins come apart, many side by side.
+
+    Args:
+        both: The twins.
+        states: Initial ones with a leading axis (ball).
+        etas: Learning rates, shape (ball,).
+        epochs: Steps T.
+        layout: As for `ensembles.evolve`, with balls of one member.
+        progress: As for `ensembles.evolve`.
+
+    Returns:
+        Their L1 distance, shape (ball, T + 1).
+    """
+    members = jax.tree.map(lambda leaf: leaf[:, None], states)
+    recorded = ensembles.evolve(both, members, etas, epochs, layout, progress=progress)
+    return recorded[schema.ROUNDING_DISTANCE]

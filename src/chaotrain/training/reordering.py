@@ -1,4 +1,4 @@
-"""The same training with its sums over samples in another order, which differs by rounding alone."""
+"""The same training with its samples in another order: only rounding differs."""
 
 from __future__ import annotations
 
