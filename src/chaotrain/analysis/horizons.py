@@ -59,7 +59,7 @@ def horizon_of(rounding: ArrayLike, growth: Growth) -> Horizon:
         >>> pair = fit_growth(1e-8 * np.exp(np.minimum(0.5 * np.arange(101), 18.0)))
         >>> found = horizon_of(1e-16 * np.exp(np.minimum(0.5 * np.arange(101), 36.0)), pair)
         >>> found.measured, round(found.predicted, 1)
-        (69.0, 68.5)
+        (69.0, 68.2)
     """
     curve = np.asarray(rounding, dtype=np.float64)
     infinite = float(np.inf)

@@ -37,7 +37,7 @@ def epsilon_scan(title: str, scan: xr.Dataset) -> Figure:
         >>> from chaotrain.analysis.scan import scan
         >>> found = scan({1e-8: (study.dataset, study.summary)})
         >>> [axes.get_xlabel() for axes in epsilon_scan("One", found).axes]
-        ['perturbation of the initial weights ε', 'distance δ']
+        ['perturbation of the initial weights ε', 'distance δ, of balls with ε = $10^{-8}$']
     """
     figure = Figure(figsize=(style.WIDTH, 0.5 + sum(HEIGHTS)), layout="constrained")
     FigureCanvasAgg(figure)
@@ -53,7 +53,8 @@ def epsilon_scan(title: str, scan: xr.Dataset) -> Figure:
     _decades(top, np.asarray(scan["epsilon"].values, dtype=float))
     _decades(bottom, np.asarray(scan["size"].values, dtype=float))
     top.set_xlabel("perturbation of the initial weights ε")
-    bottom.set(xlabel="distance δ", ylabel="finite-size exponent\nλ(δ) per epoch")
+    start = style.number(float(scan["epsilon"][0]))
+    bottom.set(xlabel=f"distance δ, of balls with ε = {start}", ylabel="finite-size exponent\nλ(δ) per epoch")
     top.set_title(f"{title}\nbands: the plateaus, with their 95% intervals")
     top.set_ylabel(r"$\lambda_\mathrm{nMLE}$ per epoch")
     figure.align_ylabels([top, bottom])
