@@ -25,7 +25,7 @@ BASELINE = {
     "epochs": 201,
     "epsilon": 1e-8,
     "method": "perturbation",
-        "horizon": False,
+    "horizon": False,
     "dtype": "float64",
     "loss": None,
     "optimizer": {"name": "sgd", "options": {}, "schedule": None},

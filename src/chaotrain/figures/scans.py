@@ -54,7 +54,10 @@ def epsilon_scan(title: str, scan: xr.Dataset) -> Figure:
     _decades(bottom, np.asarray(scan["size"].values, dtype=float))
     top.set_xlabel("perturbation of the initial weights ε")
     start = style.number(float(scan["epsilon"][0]))
-    bottom.set(xlabel=f"distance δ, of balls with ε = {start}", ylabel="finite-size exponent\nλ(δ) per epoch")
+    bottom.set(
+        xlabel=f"distance δ, of balls with ε = {start}",
+        ylabel="finite-size exponent\nλ(δ) per epoch",
+    )
     top.set_title(f"{title}\nbands: the plateaus, with their 95% intervals")
     top.set_ylabel(r"$\lambda_\mathrm{nMLE}$ per epoch")
     figure.align_ylabels([top, bottom])
