@@ -55,6 +55,8 @@ def study(
         "verdict": verdict,
         "status": np.where(absent, schema.ABSENT, status),
         "training_time": np.where(missing, np.nan, time).repeat(len(targets), axis=2),
+        "transient": np.full(shape, schema.UNKNOWN),
+        "target_phase": np.full((*shape, len(targets)), schema.UNKNOWN),
     }
     known = schema.RECORDED | schema.DERIVED
     grid = np.arange(1.0, 1 + shape[0]) if learning_rates is None else np.array(learning_rates)

@@ -20,7 +20,7 @@ import xarray as xr
 
 import chaotrain as ct
 import tiny
-from chaotrain import experiment, exports, figures, files, runs
+from chaotrain import experiment, exports, figures, files, runs, tiles
 from chaotrain.errors import Interrupted
 from command_line import Command, in_process, refused
 
@@ -458,7 +458,7 @@ def test_a_signal_is_not_lost_in_a_finaliser(
     chaotrain: Command, number: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Python drops what is raised in a finaliser; the run notices at its next tick."""
-    evolve = runs.ensembles.evolve
+    evolve = tiles.ensembles.evolve
 
     class Finalised:
         def __del__(self) -> None:
@@ -473,7 +473,7 @@ def test_a_signal_is_not_lost_in_a_finaliser(
         Finalised()
         return evolve(*arguments, **more)
 
-    monkeypatch.setattr(runs.ensembles, "evolve", evolving)
+    monkeypatch.setattr(tiles.ensembles, "evolve", evolving)
     before = signal.getsignal(number)
     said = chaotrain("run", "tiny.toml", "--out", "study")
     assert dropped == [number]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chaotrain import (
+        alignment,
         anatomy,
         distances,
         figures,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from chaotrain.maps import Map
     from chaotrain.networks import Network
     from chaotrain.runs import sweep
+    from chaotrain.spaces import separation
     from chaotrain.study import Study
     from chaotrain.tangent import (
         finite_time_exponent,
@@ -52,6 +54,7 @@ __all__ = [
     "Task",
     "TrainingMap",
     "UserError",
+    "alignment",
     "anatomy",
     "distances",
     "divergence",
@@ -67,6 +70,7 @@ __all__ = [
     "optimizers",
     "reproducibility_horizon",
     "rescaled_pair",
+    "separation",
     "sharpness",
     "sharpness_along",
     "stability_threshold",
@@ -96,6 +100,7 @@ _HOMES = {
     "lyapunov_spectrum": "tangent",
     "reproducibility_horizon": "horizon",
     "rescaled_pair": "tangent",
+    "separation": "spaces",
     "sharpness": "curvature",
     "sharpness_along": "curvature",
     "stability_threshold": "curvature",

@@ -1,81 +1,84 @@
-"""The anatomy of one training: pair, tangent, loss, score and sharpness over the same epochs."""
+"""The anatomy of one training: pair, tangent, loss, score, sharpness and separation by epoch."""
 
 from __future__ import annotations
 
-import math
+import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from pathlib import Path
+from typing import Annotated, Any
 
-import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
+from pydantic import Field
 
-from chaotrain import schema
+from chaotrain import experiment, runs, schema, signals
 from chaotrain.balls import divergence
 from chaotrain.curvature import sharpness_along
+from chaotrain.experiment import Experiment
+from chaotrain.fields import Count, Positive
 from chaotrain.maps import Key
+from chaotrain.parts import Keep, Parts
+from chaotrain.spaces import separation
+from chaotrain.statistics.clock import Transient, transient
+from chaotrain.systems import system_of
 from chaotrain.tangent import tangent_growth
 from chaotrain.training import TrainingMap
 
-# A perturbation that never grows by this factor has no chaotic transient.
-MIN_GROWTH = math.log(100.0)
-E_FOLD = 1.0
+__all__ = ["Dissection", "Transient", "dissect", "run", "transient"]
+
+# The parts of a dissection, and about how many steps of one network an epoch of each is worth.
+WORK = {"pair": 2, "tangent": 3, "sharpness": 10, "separation": 4}
 
 
-class Transient(NamedTuple):
-    """The chaotic transient: its first and its last epoch, NaN where there is none or no end."""
+class Dissection(Experiment):
+    """What is dissected: one initialisation of an experiment, at one learning rate.
 
-    start: float
-    stop: float
+    Attributes:
+        eta: The learning rate.
+        init: Which initialisation.
+        every: Epochs between two measurements of the sharpness.
+    """
 
-    @property
-    def lifetime(self) -> float:
-        """Epochs from start to stop."""
-        return self.stop - self.start
-
-    def __str__(self) -> str:
-        """Say it in words."""
-        if math.isnan(self.start):
-            return "no chaotic transient"
-        until = "beyond the end" if math.isnan(self.stop) else f"to epoch {self.stop:g}"
-        return f"chaotic transient from epoch {self.start:g} {until}"
+    eta: Positive
+    init: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    every: Count = 5
 
 
-def transient(growth: ArrayLike, min_growth: float = MIN_GROWTH) -> Transient:
-    """Find the chaotic transient in the growth of a tangent vector.
-
-    It ends at the first epoch from which on ln‖v(t)‖ never again rises by more than 1 (one e-fold).
-    It starts at the last epoch before that at which ln‖v(t)‖ is within 1 of its minimum so far,
-    and is one only if it gains `min_growth` between the two.
+def run(
+    settings: Experiment,
+    out: str | Path,
+    eta: float,
+    init: int = 0,
+    every: int = 5,
+    progress: runs.Progress | None = None,
+    data_dir: str | Path | None = None,
+) -> xr.Dataset:
+    """Dissect one training of an experiment, or go on where that was stopped.
 
     Args:
-        growth: ln‖v(t)‖ - ln‖v(0)‖, shape (epoch,); what is not finite ends the run.
-        min_growth: What a transient gains at least, by default ln 100.
+        settings: The experiment.
+        out: The directory; every finished part is stored there.
+        eta: The learning rate.
+        init: Which initialisation.
+        every: Epochs between two measurements of the sharpness.
+        progress: Called with a `runs.Tick` now and then.
+        data_dir: The folder of data that is not bundled.
 
     Returns:
-        A `Transient`; its `stop` is NaN (censored) if the calm after it is shorter than the time
-        in which the transient itself, at its mean rate, gains `min_growth`.
+        As `dissect`.
 
-    Example:
-        >>> transient([0, 0, 3, 6, 9, 8, 7, 6])
-        Transient(start=1.0, stop=4.0)
-        >>> transient([0, 0, 3, 6, 9]), transient([0, 1, 0])
-        (Transient(start=1.0, stop=nan), Transient(start=nan, stop=nan))
+    Raises:
+        UserError: On a number out of range, a directory that holds anything else, or as `dissect`.
+        Interrupted: If a signal asked for it; finished parts are kept.
     """
-    curve = np.asarray(growth, dtype=np.float64)
-    broken = np.flatnonzero(~np.isfinite(curve))
-    curve = curve[: broken[0]] if broken.size else curve
-    if not curve.size:
-        return Transient(math.nan, math.nan)
-    highest_later = np.maximum.accumulate(curve[::-1])[::-1]
-    stop = int(np.argmax(highest_later - curve <= E_FOLD))
-    start = int(np.flatnonzero(curve[: stop + 1] <= curve[: stop + 1].min() + E_FOLD)[-1])
-    gain = curve[stop] - curve[start]
-    if gain < min_growth:
-        return Transient(math.nan, math.nan)
-    calm = len(curve) - 1 - stop
-    is_over = calm * gain >= min_growth * (stop - start)
-    return Transient(float(start), float(stop) if is_over else math.nan)
+    fields = settings.model_dump(exclude_none=True) | {"eta": eta, "init": init, "every": every}
+    asked = experiment.validated(Dissection, fields)
+    parts = Parts(out, "anatomy", asked)
+    parts.check()  # before the data is read
+    system, key = system_of(asked, data_dir), runs.key_of(asked, asked.init)
+    with parts.opened(system.hashes) as keep:
+        return dissect(
+            system, eta, key, epochs=asked.epochs, every=every, keep=keep, progress=progress
+        )
 
 
 def dissect(
@@ -85,9 +88,10 @@ def dissect(
     *,
     epochs: int = 201,
     every: int = 5,
-    told: Callable[[str], None] = lambda stage: None,
+    keep: Keep = lambda part, compute: compute(),
+    progress: runs.Progress | None = None,
 ) -> xr.Dataset:
-    """Measure one training in four ways over the same epochs.
+    """Measure one training in five ways over the same epochs.
 
     Args:
         system: The training.
@@ -95,16 +99,19 @@ def dissect(
         key: An integer or a JAX key.
         epochs: Steps T.
         every: Epochs between two measurements of the sharpness.
-        told: Called with what is measured next.
+        keep: Called with the name of each part and a function that computes it; it may return
+            what it kept of an earlier call instead.
+        progress: Called with a `runs.Tick` now and then; a tile is a part.
 
     Returns:
         Over `epoch`: `distance` of a pair; `growth` and `rate` of the tangent from the same
         perturbation; `loss`, `train_accuracy`, `test_accuracy`; `sharpness` and `instability`, its
-        ratio to the threshold of the optimiser, NaN between measurements. Attributes `eta`,
-        `transient_start` and `transient_stop` (see `transient`).
+        ratio to the threshold of the optimiser, NaN between measurements; and what `separation`
+        measures of the pair, some of it over `layer` too. Attributes `eta`, `transient_start` and
+        `transient_stop` (see `transient`), and `alignment` (see `separation`).
 
     Raises:
-        UserError: As `divergence`, `tangent_growth` and `sharpness_along`.
+        UserError: As `divergence`, `tangent_growth`, `sharpness_along` and `separation`.
 
     Example:
         >>> import chaotrain as ct
@@ -113,15 +120,41 @@ def dissect(
         >>> data.attrs["transient_start"]
         nan
     """
-    told("the distance of a pair")
-    pair = divergence(system, eta, key, epochs=epochs, replicas=1)
-    told("the tangent")
-    tangent = tangent_growth(system, eta, key, epochs=epochs)
-    told("the sharpness")
-    curvature = sharpness_along(system, eta, key, epochs=epochs, every=every)
-    found = transient(tangent.growth)
-    data = pair.isel({schema.REPLICA: 0}, drop=True)
-    measured = curvature[["sharpness", "instability"]].reindex(epoch=pair.epoch)
-    data = data.assign(growth=tangent.growth, rate=tangent.rate).assign(measured.data_vars)
-    attributes = {"eta": float(eta), "transient_start": found.start, "transient_stop": found.stop}
-    return data.assign_attrs(attributes | {schema.SCORE: system.score_name})
+    measures: dict[str, Callable[..., xr.Dataset]] = {
+        "pair": functools.partial(divergence, replicas=1),
+        "tangent": tangent_growth,
+        "sharpness": functools.partial(sharpness_along, every=every),
+        "separation": separation,
+    }
+    tick = functools.partial(_tick, progress, epochs)
+    found = {}
+    for index, (part, measure) in enumerate(measures.items()):
+        more: dict[str, Any] = {"epochs": epochs, "progress": functools.partial(tick, index)}
+        found[part] = keep(part, functools.partial(measure, system, eta, key, **more))
+    tick(len(measures), 0)
+    data, apart = (
+        found[part].isel({schema.REPLICA: 0}, drop=True) for part in ("pair", "separation")
+    )
+    measured = found["sharpness"][["sharpness", "instability"]].reindex(epoch=data.epoch)
+    data = data.assign(found["tangent"][["growth", "rate"]].data_vars).assign(measured.data_vars)
+    # The score is that of the pair already.
+    data = data.assign(apart.drop_vars("test_accuracy").data_vars)
+    shaded = transient(data.growth)
+    return data.assign_attrs(
+        {
+            "eta": float(eta),
+            "transient_start": shaded.start,
+            "transient_stop": shaded.stop,
+            "alignment": apart.attrs["alignment"],
+            schema.SCORE: system.score_name,
+        }
+    )
+
+
+def _tick(progress: runs.Progress | None, epochs: int, part: int, epoch: int) -> None:
+    """Report that a part has come to an epoch, and all before it to the end."""
+    signals.check()
+    if progress is not None:
+        work = [*WORK.values(), 0]
+        done = epochs * sum(work[:part]) + epoch * work[part]
+        progress(runs.Tick(done, epochs * sum(work), part, len(WORK)))

@@ -14,6 +14,7 @@ SCORE = "score"
 LEARNING_RATE, INIT, REPLICA, EPOCH, TARGET = "learning_rate", "init", "replica", "epoch", "target"
 DISTANCE, TANGENT_GROWTH = "distance", "tangent_growth"
 ROUNDING_DISTANCE = "rounding_distance"
+LAYER = "layer"
 
 # Verdict of a ball (design.md, section 1).
 EXPONENTIAL = "exponential"
@@ -29,6 +30,16 @@ DECIDED = (EXPONENTIAL, BOUNDED, SUBEXPONENTIAL, CONTRACTING)
 FINITE = "finite"
 ABSENT = "absent"
 
+# What the tangent of a ball says: without a chaotic transient, with one that ended within the run,
+# or with one that the run does not show to be over.
+NO_TRANSIENT, ENDED, CENSORED = "none", "ended", "censored"
+TRANSIENTS = (NO_TRANSIENT, ENDED, CENSORED)
+
+# When a ball reaches a target: relative to its chaotic transient, at all, or without a transient.
+BEFORE, INSIDE, AT_END, AFTER = "before", "inside", "at the end", "after"
+NEVER, WITHOUT = "never", "no transient"
+PHASES = (BEFORE, INSIDE, AT_END, AFTER, NEVER, WITHOUT)
+
 # Regime of a learning rate.
 EXPLOITATION = "exploitation"
 EXPLORATION_EXPLOITATION = "exploration-exploitation"
@@ -36,7 +47,8 @@ TOO_SLOW = "too slow"
 NO_LEARNING = "no learning"
 REGIMES = (TOO_SLOW, EXPLOITATION, EXPLORATION_EXPLOITATION, NO_LEARNING)
 
-# Verdict of a ball that did not run; regime of a learning rate that the data cannot decide.
+# Verdict of a ball that did not run; regime of a learning rate that the data cannot decide; what a
+# tangent that was not recorded says.
 UNKNOWN = ""
 
 
@@ -63,6 +75,7 @@ COORDINATES = {
     REPLICA: Variable((REPLICA,), "perturbed copy"),
     EPOCH: Variable((EPOCH,), "epoch", "epoch"),
     TARGET: Variable((TARGET,), "target test score"),
+    LAYER: Variable((LAYER,), "layer of the network"),
 }
 
 RECORDED = {
@@ -88,6 +101,24 @@ def recorded(name: str, axes: int) -> tuple[tuple[str, ...], dict[str, str]]:
     return (REPLICA, EPOCH)[-axes:], known.attrs if known else {}
 
 
+_PAIR = (REPLICA, EPOCH)
+
+# What `chaotrain.separation` measures of one ball, between the reference and each replica.
+SEPARATION = {
+    "l1": Variable(_PAIR, "L1 distance of the parameters"),
+    "l2": Variable(_PAIR, "L2 distance of the parameters"),
+    "l1_aligned": Variable(_PAIR, "L1 distance after alignment of the hidden units"),
+    "l2_aligned": Variable(_PAIR, "L2 distance after alignment of the hidden units"),
+    "layer_l1": Variable((LAYER, *_PAIR), "L1 distance of the parameters of a layer"),
+    "layer_l2": Variable((LAYER, *_PAIR), "L2 distance of the parameters of a layer"),
+    "layer_norm": Variable((LAYER, EPOCH), "L2 norm of a layer of the reference"),
+    "disagreement": Variable(_PAIR, "share of test samples that get another class"),
+    "output_l2": Variable(_PAIR, "L2 distance of the test outputs, root mean square over samples"),
+    "output_norm": Variable((EPOCH,), "L2 norm of the reference's test outputs, likewise"),
+    "test_accuracy": Variable((EPOCH,), "test score (accuracy, or R² of a regression)"),
+    "replica_accuracy": Variable(_PAIR, "test score of the replica"),
+}
+
 DERIVED = {
     "exponent": Variable(_BALL, "local network Lyapunov exponent", "1/epoch"),
     "exponent_low": Variable(_BALL, "its lower 95% limit", "1/epoch"),
@@ -110,6 +141,11 @@ DERIVED = {
     "training_time": Variable((*_BALL, TARGET), "first epoch at the target score", "epoch"),
     "loss_rise_share": Variable(_BALL, "share of epochs in which the training loss rises"),
     "path_ratio": Variable(_BALL, "path length over net displacement"),
+    "transient": Variable(_BALL, "whether there is a chaotic transient, and whether it ended"),
+    "transient_start": Variable(_BALL, "start of the chaotic transient", "epoch"),
+    "transient_stop": Variable(_BALL, "end of the chaotic transient", "epoch"),
+    "transient_lifetime": Variable(_BALL, "its lifetime, exceeded where censored", "epoch"),
+    "target_phase": Variable((*_BALL, TARGET), "when in the transient the target is reached"),
 }
 
 SUMMARY = {
@@ -146,6 +182,24 @@ SUMMARY = {
     "reached_training_time": Variable(
         (LEARNING_RATE, TARGET), "mean τ over those that reached", "epoch"
     ),
+    "transient_share": Variable(_RATE, "share of initialisations with a chaotic transient"),
+    "transient_share_low": Variable(_RATE, "lower 95% Wilson limit of that share"),
+    "transient_share_high": Variable(_RATE, "upper 95% Wilson limit of that share"),
+    "transient_ended": Variable(_RATE, "share of the transients that ended within the run"),
+    "transient_lifetime": Variable(_RATE, "median lifetime of the transients", "epoch"),
+    "transient_lifetime_low": Variable(_RATE, "lower 95% limit of the median", "epoch"),
+    "transient_lifetime_high": Variable(_RATE, "upper 95% limit of the median", "epoch"),
+    **{
+        f"target_{phase.replace(' ', '_')}": Variable((LEARNING_RATE, TARGET), words)
+        for phase, words in {
+            BEFORE: "share that reached the target before the transient",
+            INSIDE: "share that reached the target inside the transient",
+            AT_END: "share that reached the target at the end of the transient",
+            AFTER: "share that reached the target after the transient",
+            NEVER: "share that never reached the target",
+            WITHOUT: "share that reached the target without a transient",
+        }.items()
+    },
     "eta_fastest": Variable((TARGET,), "learning rate η* with the smallest ⟨τ⟩"),
     "eta_fastest_low": Variable((TARGET,), "lower 95% limit of η*"),
     "eta_fastest_high": Variable((TARGET,), "upper 95% limit of η*"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 import xarray as xr
 
-from chaotrain import atlas, exports, files, tables
+from chaotrain import atlas, exports, files, schema, tables
 from chaotrain.atlas import Atlas
 from chaotrain.errors import UserError
 from chaotrain.study import Study
@@ -167,13 +167,22 @@ def draw_noise(root: Path, weights: xr.Dataset, batches: xr.Dataset) -> list[Pat
 
 
 def draw_anatomy(folder: Path, data: xr.Dataset) -> list[Path]:
-    """Write the numbers and the figure of `chaotrain anatomy` into a folder."""
+    """Write the numbers and the figures of `chaotrain anatomy` into a folder."""
     from chaotrain import figures
 
+    by_layer = [name for name, variable in data.data_vars.items() if schema.LAYER in variable.dims]
+    tables = {
+        "anatomy.csv": data.drop_dims(schema.LAYER),
+        "anatomy-layers.csv": data[by_layer],
+    }
     with files.writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        files.write(folder / "anatomy.csv", data.to_dataframe().to_csv().encode())
-        return [folder / "anatomy.csv", *figures.save_anatomy(data, folder)]
+        for name, table in tables.items():
+            files.write(folder / name, table.to_dataframe().to_csv().encode())
+        drawn = (figures.save_anatomy, figures.save_weights_and_function)
+        return [
+            *(folder / name for name in tables),
+            *(path for save in drawn for path in save(data, folder)),
+        ]
 
 
 def _written(root: Path, save: Callable[[Path], Iterable[Path]]) -> list[Path]:

@@ -18,6 +18,7 @@ from chaotrain import schema
 from chaotrain.analysis import agreement, horizons
 from chaotrain.analysis.arrays import if_recorded, labelled, ordered, which_ran, word_array
 from chaotrain.analysis.times import check_target, training_time, valid_accuracy
+from chaotrain.analysis.transients import transients
 from chaotrain.errors import UserError
 from chaotrain.growth import fit_growth, fit_tangent_growth
 from chaotrain.statistics.averages import Booleans, Floats
@@ -33,13 +34,14 @@ _GROWTH = {  # derived variable: field of the growth fit
 
 
 def derive(recorded: xr.Dataset, targets: Sequence[float]) -> xr.Dataset:
-    """Add to recorded curves what each ball says: exponent, verdict, status, training times.
+    """Add to recorded curves what each ball says: exponent, verdict, status, times, transient.
 
     A ball that is NaN in every variable did not run: its status is `absent` and its verdict
     unknown (''). A ball with a non-finite loss or distance is a `blow-up`, in status and verdict,
     and has no exponent; a target that it reached before its loss blew up counts as reached. The
     training time τ is the first epoch whose test accuracy is at least the target, NaN if there is
-    none (censored).
+    none (censored). The chaotic transient is that of the tangent (`analysis.transients`), unknown
+    where none was recorded.
 
     Args:
         recorded: Variables of `schema.RECORDED`; all may be missing but one of `distance` and
@@ -92,6 +94,7 @@ def derive(recorded: xr.Dataset, targets: Sequence[float]) -> xr.Dataset:
     if accuracy is not None:
         for k, target in enumerate(targets):
             derived["training_time"][..., k] = training_time(accuracy, epochs, target)
+    derived |= transients(recorded, derived["training_time"])
     derived["loss_rise_share"] = np.full(ran.shape, np.nan)
     if loss is not None:
         derived["loss_rise_share"] = _rise_share(loss)

@@ -17,6 +17,7 @@ from chaotrain import schema
 from chaotrain.analysis import horizons
 from chaotrain.analysis.arrays import if_recorded, labelled, ordered, word_array
 from chaotrain.analysis.times import censored, valid_accuracy
+from chaotrain.analysis.transients import lifetimes, phase_shares
 from chaotrain.errors import UserError
 from chaotrain.statistics import averages, onsets
 from chaotrain.statistics.averages import Booleans, Floats, Integers
@@ -43,6 +44,8 @@ def summarise(
     - The regime is `too slow` only if the median training loss is `onsets.still_falling`, and
       below where it began (far beyond the onset it falls back slowly from a first burst);
       it is '' where it needs what was not recorded, or ρ and nothing is decided.
+    - The lifetimes of the chaotic transients and when in them the targets are reached are those
+      of `chaotrain.analysis.transients`.
 
     Intervals resample the initialisations (`averages.resample`, `bootstrap_interval`); they are
     NaN for fewer than three. That of η_0 joins the Wilson limits of ρ
@@ -95,6 +98,7 @@ def summarise(
     result["regime"] = _regimes(dataset, balls, point)
     result["nmle_std"] = _standard_deviation(balls.exponent, point["nmle"], once)
     result["reached_training_time"] = _means(balls.time, once)[0]
+    result |= lifetimes(dataset) | phase_shares(dataset)
     for name in ("loss_rise_share", "path_ratio"):
         result[name] = averages.weighted_mean(ordered(dataset, name), once)[0]
 

@@ -11,10 +11,13 @@ writes them all. They need no engine and leave matplotlib's global state as it w
 | figure-4 | [exponents][] | λ_nMLE(η) |
 | figure-5 | [transition][] | ρ(η) and ⟨τ⟩(η), with η_0, η_1 and η* |
 | figure-5-targets | [training_times][] | ⟨τ⟩(η) for every target, over the regimes |
+| lifetimes | [lifetimes][] | how long chaos lasts, and when in it the target is reached |
 
 [cases][] draws λ_nMLE(η), ρ(η) and ⟨τ⟩(η) of many studies side by side, and `save_cases` writes it.
 [epsilon_scan][] draws λ_nMLE against ε with its plateau, and λ(δ), of studies that differ in ε.
-[anatomy][] draws one training: pair and tangent, local rate, loss and score, sharpness.
+[anatomy][] draws one training: pair and tangent, local rate, loss and score, sharpness; and
+[weights_and_function][] how far its pair is apart in weights, in outputs and in classes.
+[spectrum][] draws the leading Lyapunov exponents along one trajectory, as they converge.
 [sensitivities][] draws d(t) of two studies: replicas with other weights, and with other batches.
 """
 
@@ -25,7 +28,10 @@ from chaotrain.figures.saving import save_all
 from chaotrain.figures.scans import epsilon_scan, save_epsilon_scan
 from chaotrain.figures.sensitivities import save_sensitivities, sensitivities
 from chaotrain.figures.separation import ball, balls
+from chaotrain.figures.spaces import save_weights_and_function, weights_and_function
+from chaotrain.figures.spectra import save_spectrum, spectrum
 from chaotrain.figures.trajectories import loss_trajectories
+from chaotrain.figures.transients import lifetimes
 
 __all__ = [
     "Case",
@@ -35,13 +41,18 @@ __all__ = [
     "cases",
     "epsilon_scan",
     "exponents",
+    "lifetimes",
     "loss_trajectories",
     "save_all",
     "save_anatomy",
     "save_cases",
     "save_epsilon_scan",
     "save_sensitivities",
+    "save_spectrum",
+    "save_weights_and_function",
     "sensitivities",
+    "spectrum",
     "training_times",
     "transition",
+    "weights_and_function",
 ]

@@ -13,6 +13,7 @@ from chaotrain.figures import selection, style
 from chaotrain.figures.rates import exponents, training_times, transition
 from chaotrain.figures.separation import ball, balls
 from chaotrain.figures.trajectories import loss_trajectories
+from chaotrain.figures.transients import lifetimes
 
 Draw = Callable[[xr.Dataset, xr.Dataset], Axes]
 
@@ -25,16 +26,17 @@ FIGURES: tuple[tuple[str, Draw, tuple[str, ...]], ...] = (
     ("figure-4", exponents, ("verdict", "exponent", "nmle")),
     ("figure-5", transition, ("rho", "mean_training_time")),
     ("figure-5-targets", training_times, ("mean_training_time",)),
+    ("lifetimes", lifetimes, ("transient_share",)),
 )
 
 
 @style.house_style()
 def save_all(dataset: xr.Dataset, summary: xr.Dataset, folder: str | Path) -> list[Path]:
-    """Write figures 1 to 5 and the companion of figure 5, each as PDF and PNG.
+    """Write figures 1 to 5, the companion of figure 5 and the lifetimes, each as PDF and PNG.
 
     A figure whose data the study does not have is left out: without accuracies there are no
-    training times, and a map without a loss has no loss trajectories. The files hold no dates,
-    so that drawing them again from the same data gives the same bytes.
+    training times, without a tangent no lifetimes, without a loss no loss trajectories. The
+    files hold no dates, so that drawing them again from the same data gives the same bytes.
 
     Args:
         dataset: The study, as `chaotrain.schema` names it.

@@ -14,8 +14,10 @@ from chaotrain.tables.cells import interval, new_table, number, significant
 
 
 def tables_of(summary: xr.Dataset) -> list[Table]:
-    """The tables of a study."""
-    return [chaos(summary), learning(summary), by_target(summary)]
+    """The tables of a study; that of the transients only where a tangent was recorded."""
+    followed = bool(summary["transient_share"].notnull().any())
+    transients = [lifetimes(summary)] if followed else []
+    return [chaos(summary), learning(summary), *transients, by_target(summary)]
 
 
 def chaos(summary: xr.Dataset) -> Table:
@@ -71,6 +73,28 @@ def learning(summary: xr.Dataset) -> Table:
             number(row["reached"], 2),
             number(row["loss_rise_share"], 2),
             number(row["path_ratio"], 2),
+        )
+    return table
+
+
+def lifetimes(summary: xr.Dataset) -> Table:
+    """One row a learning rate: chaotic transients, and when in them training succeeds.
+
+    The share of the initialisations that have one, the share of those that end within the run, the
+    median lifetime in epochs (∞ beyond what the run can tell), and the shares of all that reach the
+    main target before, inside, at the end of and after it; intervals are 95%.
+    """
+    first, *others = when = schema.PHASES[:4]
+    table = new_table(("η", "chaotic", "[95%]", "over", "lifetime", "[95%]", f"τ {first}", *others))
+    for row in _rows(summary):
+        table.add_row(
+            f"{row['learning_rate']:.6g}",
+            number(row["transient_share"], 2),
+            interval(row, "transient_share", 2),
+            number(row["transient_ended"], 2),
+            number(row["transient_lifetime"], 0),
+            interval(row, "transient_lifetime", 0),
+            *(number(row[f"target_{word.replace(' ', '_')}"], 2) for word in when),
         )
     return table
 
