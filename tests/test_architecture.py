@@ -19,13 +19,14 @@ signals overrides explaining files maps distances
 fields importing
 layout networks tasks optimizers
 training ensembles alignment
+twins
 growth statistics
 analysis
 experiment
 balls provenance systems curvature
 spaces
 tangent
-store
+store horizon
 study exports tiles parts
 runs
 atlas sensitivity figures anatomy

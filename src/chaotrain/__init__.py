@@ -20,10 +20,12 @@ if TYPE_CHECKING:
         tangent,
         tasks,
     )
+    from chaotrain.analysis import finite_size_exponent
     from chaotrain.balls import divergence
     from chaotrain.curvature import sharpness, sharpness_along, stability_threshold
     from chaotrain.errors import ProvenanceWarning, UserError
     from chaotrain.growth import Growth, fit_growth
+    from chaotrain.horizon import reproducibility_horizon
     from chaotrain.maps import Map
     from chaotrain.networks import Network
     from chaotrain.runs import sweep
@@ -57,6 +59,7 @@ __all__ = [
     "distances",
     "divergence",
     "figures",
+    "finite_size_exponent",
     "finite_time_exponent",
     "fit_growth",
     "kaplan_yorke",
@@ -65,6 +68,7 @@ __all__ = [
     "maps",
     "networks",
     "optimizers",
+    "reproducibility_horizon",
     "rescaled_pair",
     "separation",
     "sharpness",
@@ -88,11 +92,13 @@ _HOMES = {
     "ProvenanceWarning": "errors",
     "UserError": "errors",
     "divergence": "balls",
+    "finite_size_exponent": "analysis",
     "finite_time_exponent": "tangent",
     "fit_growth": "growth",
     "kaplan_yorke": "tangent",
     "lyapunov_convergence": "tangent",
     "lyapunov_spectrum": "tangent",
+    "reproducibility_horizon": "horizon",
     "rescaled_pair": "tangent",
     "separation": "spaces",
     "sharpness": "curvature",

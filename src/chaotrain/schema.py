@@ -13,6 +13,7 @@ from dataclasses import dataclass
 SCORE = "score"
 LEARNING_RATE, INIT, REPLICA, EPOCH, TARGET = "learning_rate", "init", "replica", "epoch", "target"
 DISTANCE, TANGENT_GROWTH = "distance", "tangent_growth"
+ROUNDING_DISTANCE = "rounding_distance"
 LAYER = "layer"
 
 # Verdict of a ball (design.md, section 1).
@@ -80,6 +81,7 @@ COORDINATES = {
 RECORDED = {
     DISTANCE: Variable((*_BALL, REPLICA, EPOCH), "L1 distance to the reference network"),
     TANGENT_GROWTH: Variable((*_BALL, EPOCH), "ln‖v(t)‖/‖v(0)‖ of a tangent vector v"),
+    ROUNDING_DISTANCE: Variable((*_BALL, EPOCH), "L1 distance to itself with other rounding"),
     "loss": Variable((*_BALL, EPOCH), "training loss"),
     "train_accuracy": Variable((*_BALL, EPOCH), "training score (accuracy, or R² of a regression)"),
     "test_accuracy": Variable((*_BALL, EPOCH), "test score (accuracy, or R² of a regression)"),
@@ -132,6 +134,8 @@ DERIVED = {
     "tangent_exponent_high": Variable(_BALL, "its upper 95% limit", "1/epoch"),
     "tangent_verdict": Variable(_BALL, "verdict of the fit of the tangent's growth"),
     "disagrees": Variable(_BALL, "whether replicas and tangent disagree (1 or 0)"),
+    "horizon": Variable(_BALL, "epoch from which on rounding makes another training", "epoch"),
+    "horizon_predicted": Variable(_BALL, "that epoch by the exponent", "epoch"),
     "status": Variable(_BALL, "whether the ball ran and stayed finite"),
     "blow_up_epoch": Variable(_BALL, "first epoch that is not finite", "epoch"),
     "training_time": Variable((*_BALL, TARGET), "first epoch at the target score", "epoch"),
@@ -157,6 +161,14 @@ SUMMARY = {
     "tangent_nmle_high": Variable(_RATE, "its upper 95% limit", "1/epoch"),
     "compared": Variable(_RATE, "initialisations measured by replicas and tangent"),
     "disagreeing": Variable(_RATE, "those in which the two disagree beyond the joint interval"),
+    "horizon": Variable(
+        _RATE, "median epoch from which on rounding makes another training", "epoch"
+    ),
+    "horizon_low": Variable(_RATE, "its lower 95% limit", "epoch"),
+    "horizon_high": Variable(_RATE, "its upper 95% limit", "epoch"),
+    "horizon_predicted": Variable(_RATE, "the median of that epoch by the exponent", "epoch"),
+    "horizon_predicted_low": Variable(_RATE, "its lower 95% limit", "epoch"),
+    "horizon_predicted_high": Variable(_RATE, "its upper 95% limit", "epoch"),
     "ran": Variable(_RATE, "initialisations run"),
     "decided": Variable(_RATE, "initialisations decided"),
     "regime": Variable(_RATE, "training regime"),

@@ -14,6 +14,7 @@ writes them all. They need no engine and leave matplotlib's global state as it w
 | lifetimes | [lifetimes][] | how long chaos lasts, and when in it the target is reached |
 
 [cases][] draws λ_nMLE(η), ρ(η) and ⟨τ⟩(η) of many studies side by side, and `save_cases` writes it.
+[epsilon_scan][] draws λ_nMLE against ε with its plateau, and λ(δ), of studies that differ in ε.
 [anatomy][] draws one training: pair and tangent, local rate, loss and score, sharpness; and
 [weights_and_function][] how far its pair is apart in weights, in outputs and in classes.
 [spectrum][] draws the leading Lyapunov exponents along one trajectory, as they converge.
@@ -24,6 +25,7 @@ from chaotrain.figures.dissection import anatomy, save_anatomy
 from chaotrain.figures.panels import Case, cases, save_cases
 from chaotrain.figures.rates import exponents, training_times, transition
 from chaotrain.figures.saving import save_all
+from chaotrain.figures.scans import epsilon_scan, save_epsilon_scan
 from chaotrain.figures.sensitivities import save_sensitivities, sensitivities
 from chaotrain.figures.separation import ball, balls
 from chaotrain.figures.spaces import save_weights_and_function, weights_and_function
@@ -37,12 +39,14 @@ __all__ = [
     "ball",
     "balls",
     "cases",
+    "epsilon_scan",
     "exponents",
     "lifetimes",
     "loss_trajectories",
     "save_all",
     "save_anatomy",
     "save_cases",
+    "save_epsilon_scan",
     "save_sensitivities",
     "save_spectrum",
     "save_weights_and_function",
