@@ -15,15 +15,13 @@ from matplotlib.ticker import MaxNLocator
 from chaotrain.figures import layout, style
 
 HEIGHT = 3.2
-# More bands than this over each other hide the curves.
-MOST_BANDS = 2
 
 
 @style.house_style()
 def spectrum(data: xr.Dataset) -> Figure:
     """Draw the running means of the leading exponents, and the exponents over the whole run.
 
-    Left the mean of each over the first so many steps, with the 95% interval of the largest two;
+    Left the mean of each over the first so many steps, with the 95% interval of the largest;
     right each over all steps, with its 95% interval.
 
     Args:
@@ -53,7 +51,7 @@ def spectrum(data: xr.Dataset) -> Figure:
         one = data.isel(exponent=index)
         mean, low, high = (np.asarray(one[name].values) for name in ("mean", "low", "high"))
         left.plot(lengths, mean, color=colours[index], linewidth=1.2)
-        if index < MOST_BANDS:
+        if index == 0:  # bands over each other would hide the curves
             left.fill_between(lengths, low, high, color=colours[index], alpha=0.15, linewidth=0)
         right.vlines(number, low[-1], high[-1], color=colours[index], linewidth=1.2)
         right.plot(number, mean[-1], "o", color=colours[index], markersize=4)
@@ -79,7 +77,7 @@ def save_spectrum(data: xr.Dataset, folder: str | Path) -> list[Path]:
 def _fit(axes: Axes, data: xr.Dataset) -> None:
     """Set the heights by the means, and by the intervals over most of the run."""
     settled = data.isel(length=slice(len(data["length"]) // 2, None))
-    bands = settled.isel(exponent=slice(0, MOST_BANDS))
+    bands = settled.isel(exponent=0)
     heights = [
         np.ravel(values)
         for values in (data["mean"].values, bands["low"].values, bands["high"].values)
