@@ -27,7 +27,7 @@ tangent
 store
 study exports tiles
 runs
-atlas sensitivity figures anatomy
+atlas sensitivity figures anatomy onset
 tables progress
 showing
 cli

@@ -1,0 +1,208 @@
+"""The adaptive search for the onset of chaos, whatever computes the probes.
+
+The contract of an engine: a function `probe(eta, init) -> Probe` that trains initialisation number
+`init` at the learning rate `eta` and follows an infinitesimal perturbation. `init` counts up from
+0, a new one for each probe, so that verdicts are independent; an engine with one fixed initial
+state may ignore it. A probe reports what is not finite as data (`status`, `DIVERGED`) and raises
+only on a mistake of the caller's. It may end early once `settled` says so, or once it is not
+finite. `Probe.cost` is in gradient evaluations: a plain step counts as 1, one with its tangent or
+with a twin as 2.
+
+The search walks up and down by factors of 4 until it holds a learning rate where the perturbation
+does not grow and one where it grows exponentially. Then each probe goes where it tells most: to the
+median of the one of three crossings that is known worst, until all three are known to `tolerance`
+or the budget is spent:
+
+- `first`: half of the initialisations grow by more than one e-fold at some time;
+- `half`: half of the initialisations are exponential, η_0;
+- `full`: nine in ten are, η_1. (No finite sample can tell that all are.)
+
+An undecided probe counts as not exponential, since within its epochs it is not; one that diverged
+counts for nothing.
+
+Where training diverges before it is chaotic, the learning rate at which it does is bisected to
+0.1%.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from chaotrain.onset.crossing import Crossing, crossing
+from chaotrain.onset.probes import MIN_GROWTH, Judged, Probe, judge
+
+Probing = Callable[[float, int], Probe]
+Told = Callable[[Judged], None]
+
+# What a search comes to.
+ONSET = "onset"
+DIVERGES = "diverges first"
+REGULAR = "stays regular"
+EVERYWHERE = "chaotic throughout"
+UNSTABLE = "diverges throughout"
+UNFINISHED = "budget spent"
+OUTCOMES = (ONSET, DIVERGES, REGULAR, EVERYWHERE, UNSTABLE, UNFINISHED)
+
+FACTOR = 4.0
+# Powers of the factor that are walked at most in one direction.
+POWERS = 8
+TOLERANCE = 1.1
+DIVERGENCE = 1.001
+MOST_PROBES = 60
+FULL = 0.9
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """What a search found; a crossing is None where the outcome leaves no sense to it.
+
+    Attributes:
+        outcome: One of `OUTCOMES`.
+        first: The first transient growth.
+        half: η_0.
+        full: η_1.
+        divergence: Where training diverges: the middle of the bracket, and the bracket; open
+            above where no probe diverged. Its verdicts are bisected only if nothing is chaotic.
+        judged: Every probe with its verdict, in the order asked.
+    """
+
+    outcome: str
+    first: Crossing | None
+    half: Crossing | None
+    full: Crossing | None
+    divergence: Crossing
+    judged: tuple[Judged, ...]
+
+    @property
+    def cost(self) -> float:
+        """Gradient evaluations of all probes."""
+        return sum(found.probe.cost for found in self.judged)
+
+
+def search(
+    probe: Probing,
+    *,
+    start: float = 1.0,
+    tolerance: float = TOLERANCE,
+    budget: float = math.inf,
+    min_growth: float = MIN_GROWTH,
+    told: Told = lambda judged: None,
+) -> Bracket:
+    """Search for the onset of chaos.
+
+    Args:
+        probe: (eta, init) → `Probe`; see the module.
+        start: The first learning rate.
+        tolerance: A crossing is known when the upper limit of its interval is at most `tolerance`²
+            times the lower, so that its middle is known to this factor.
+        budget: Gradient evaluations; no probe is begun that could pass it, as dear as the dearest
+            so far.
+        min_growth: What a chaotic transient gains at least, in e-folds.
+        told: Called with every probe as it is judged.
+
+    Returns:
+        The `Bracket`.
+
+    Example:
+        >>> import numpy as np
+        >>> def probe(eta, init):
+        ...     growth = np.linspace(0, 20 if eta > 7 else 2 if eta > 3 else 0, 101)
+        ...     return Probe(eta, init, growth, np.ones(101), None, "finite", cost=200)
+        >>> found = search(probe, tolerance=1.2)
+        >>> found.outcome, found.first.low < 3 < found.first.high, 5 < found.half.value < 9
+        ('onset', True, True)
+    """
+    walk = _Search(probe, tolerance, budget, min_growth, told)
+    outcome = walk.bracket(start)
+    if outcome == ONSET:
+        walk.refine()
+    return walk.result(outcome)
+
+
+@dataclass
+class _Search:
+    """The probes so far, and what to ask next."""
+
+    probe: Probing
+    tolerance: float
+    budget: float
+    min_growth: float
+    told: Told
+    judged: list[Judged] = field(default_factory=list)
+
+    def ask(self, eta: float) -> Judged | None:
+        """Probe a learning rate with a new initialisation; None if nothing is left for it."""
+        costs = [found.probe.cost for found in self.judged]
+        if len(costs) >= MOST_PROBES or (costs and sum(costs) + max(costs) > self.budget):
+            return None
+        found = judge(self.probe(eta, len(costs)), self.min_growth)
+        self.judged.append(found)
+        self.told(found)
+        return found
+
+    def bracket(self, start: float) -> str:
+        """Walk until one learning rate is calm and one chaotic, or it is clear that none is."""
+        eta = start
+        while self.ask(eta) is not None:
+            finite = [found for found in self.judged if not found.diverged]
+            rates = [found.probe.eta for found in finite]
+            tested = [found.probe.eta for found in self.judged]
+            lowest = min(tested)
+            if not finite or any(f.grows or f.diverged for f in self._at(lowest)):
+                if not finite and lowest <= start / FACTOR**POWERS:
+                    return UNSTABLE
+                if finite and lowest <= start / FACTOR**POWERS:
+                    return EVERYWHERE
+                eta = lowest / FACTOR
+                continue
+            if any(found.exponential for found in finite):
+                return ONSET
+            beyond = [e for e in tested if e > max(rates)]
+            if not beyond:
+                if max(rates) >= start * FACTOR**POWERS:
+                    return REGULAR
+                eta = max(rates) * FACTOR
+            elif min(beyond) / max(rates) <= DIVERGENCE:
+                return DIVERGES
+            else:
+                eta = math.sqrt(max(rates) * min(beyond))
+        return UNFINISHED
+
+    def refine(self) -> None:
+        """Probe where the crossing that is known worst is thought to be, until all are known."""
+        while True:
+            worst = max((c for c in self.crossings() if c is not None), key=lambda c: c.ratio)
+            if worst.ratio <= self.tolerance**2 or self.ask(worst.value) is None:
+                return
+
+    def crossings(self) -> tuple[Crossing | None, Crossing | None, Crossing | None]:
+        """The first growth, η_0 and η_1 as known so far."""
+        finite = [found for found in self.judged if not found.diverged]
+        if not finite:
+            return None, None, None
+        rates = [found.probe.eta for found in finite]
+        grown, chaotic = [f.grows for f in finite], [f.exponential for f in finite]
+        return crossing(rates, grown), crossing(rates, chaotic), crossing(rates, chaotic, FULL)
+
+    def divergence(self) -> Crossing:
+        """The bracket between what stayed finite and what diverged above it."""
+        calm = [f.probe.eta for f in self.judged if not f.diverged]
+        low = max(calm, default=0.0)
+        high = min(
+            (f.probe.eta for f in self.judged if f.diverged and f.probe.eta > low), default=math.inf
+        )
+        return Crossing(math.sqrt(low * high) if low > 0 else high, low, high)
+
+    def result(self, outcome: str) -> Bracket:
+        """The bracket for an outcome."""
+        first, half, full = self.crossings()
+        if outcome not in (ONSET, EVERYWHERE, UNFINISHED):
+            half = full = None
+        if outcome in (DIVERGES, UNSTABLE):
+            first = None
+        return Bracket(outcome, first, half, full, self.divergence(), tuple(self.judged))
+
+    def _at(self, eta: float) -> list[Judged]:
+        return [found for found in self.judged if found.probe.eta == eta]
