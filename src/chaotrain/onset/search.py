@@ -9,9 +9,8 @@ finite. `Probe.cost` is in gradient evaluations: a plain step counts as 1, one w
 with a twin as 2.
 
 The search walks up and down by factors of 4 until it holds a learning rate where the perturbation
-does not grow and one where it grows exponentially. Then each probe goes where it tells most: to the
-median of the one of three crossings that is known worst, until all three are known to `tolerance`
-or the budget is spent:
+does not grow and one where it grows exponentially. Then probes go in turns to the medians of three
+crossings, until each is known to `tolerance` or the budget is spent:
 
 - `first`: half of the initialisations grow by more than one e-fold at some time;
 - `half`: half of the initialisations are exponential, η_0;
@@ -171,11 +170,17 @@ class _Search:
         return UNFINISHED
 
     def refine(self) -> None:
-        """Probe where the crossing that is known worst is thought to be, until all are known."""
+        """Probe where the crossings that are not yet known are thought to be, one after another."""
+        turn = 0
         while True:
-            worst = max((c for c in self.crossings() if c is not None), key=lambda c: c.ratio)
-            if worst.ratio <= self.tolerance**2 or self.ask(worst.value) is None:
+            known = [c for c in self.crossings() if c is not None]
+            open_ones = [n for n, c in enumerate(known) if c.ratio > self.tolerance**2]
+            if not open_ones:
                 return
+            turn = next((n for n in open_ones if n >= turn), open_ones[0])
+            if self.ask(known[turn].value) is None:
+                return
+            turn += 1
 
     def crossings(self) -> tuple[Crossing | None, Crossing | None, Crossing | None]:
         """The first growth, η_0 and η_1 as known so far."""
