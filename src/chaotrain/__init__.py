@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from chaotrain.growth import Growth, fit_growth
     from chaotrain.maps import Map
     from chaotrain.networks import Network
+    from chaotrain.onset import Onset, find_onset
     from chaotrain.runs import sweep
     from chaotrain.study import Study
     from chaotrain.tangent import (
@@ -44,6 +45,7 @@ __all__ = [
     "Growth",
     "Map",
     "Network",
+    "Onset",
     "Penalty",
     "ProvenanceWarning",
     "Study",
@@ -54,6 +56,7 @@ __all__ = [
     "distances",
     "divergence",
     "figures",
+    "find_onset",
     "finite_time_exponent",
     "fit_growth",
     "kaplan_yorke",
@@ -77,6 +80,7 @@ _HOMES = {
     "Growth": "growth",
     "Map": "maps",
     "Network": "networks",
+    "Onset": "onset",
     "Penalty": "training",
     "Study": "study",
     "Task": "tasks",
@@ -84,6 +88,7 @@ _HOMES = {
     "ProvenanceWarning": "errors",
     "UserError": "errors",
     "divergence": "balls",
+    "find_onset": "onset",
     "finite_time_exponent": "tangent",
     "fit_growth": "growth",
     "kaplan_yorke": "tangent",

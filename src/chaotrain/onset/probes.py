@@ -20,11 +20,11 @@ DIVERGED = "diverged"
 
 MIN_GROWTH = math.log(100.0)
 E_FOLD = 1.0
-# A probe may end once it is exponential with so many times the least growth.
+# A probe may end once it has gained, or lost, so many times the least growth.
 AMPLE = 3.0
 # Steps that a run-away is seen over at least, and how well its rates agree.
 FEWEST_STEPS = 8
-AGREEMENT = 0.1
+AGREEMENT = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +78,13 @@ class Judged(NamedTuple):
         return not self.diverged and self.peak > E_FOLD
 
     @property
+    def late_rate(self) -> float:
+        """The mean local rate over the second half of what is finite."""
+        curve = self.probe.growth[np.isfinite(self.probe.growth)]
+        late = curve[len(curve) // 2 :]
+        return float(late[-1] - late[0]) / (len(late) - 1) if len(late) > 1 else math.nan
+
+    @property
     def exponential(self) -> bool:
         """Whether it grew as in a chaotic transient."""
         return self.verdict == EXPONENTIAL
@@ -120,7 +127,7 @@ def runs_away(growth: Floats, loss: Floats) -> bool:
     Chaos folds: the perturbation grows and the loss stays. Where a linear instability is all there
     is, as on a quadratic beyond η = 2/h, displacement and perturbation grow at one steady rate, and
     the loss, which is quadratic in the displacement, rises by steps that grow at twice that rate.
-    It is one if both hold to 10% over each half of the second half of the run. Steps are over two
+    It is one if both hold to 50% over each half of the second half of the run. Steps are over two
     epochs, since an unstable direction may change its sign in each.
 
     Args:
@@ -150,7 +157,7 @@ def runs_away(growth: Floats, loss: Floats) -> bool:
 
 
 def settled(growth: Floats, min_growth: float = MIN_GROWTH) -> bool:
-    """Whether a probe may end early, since more epochs would not change that it is exponential.
+    """Whether a probe may end early, since it is exponential, or has contracted for good.
 
     Args:
         growth: What is known so far, shape (epoch,), finite.
@@ -160,6 +167,9 @@ def settled(growth: Floats, min_growth: float = MIN_GROWTH) -> bool:
         >>> settled(0.5 * np.arange(51.0)), settled(0.1 * np.arange(51.0))
         (True, False)
     """
-    if len(growth) < FEWEST_STEPS or growth.max() - growth.min() < AMPLE * min_growth:
+    ample = AMPLE * min_growth
+    if growth[-1] < -ample:
+        return True
+    if len(growth) < FEWEST_STEPS or growth.max() - growth.min() < ample:
         return False
     return fit_ramp(growth, min_growth).verdict == EXPONENTIAL

@@ -49,6 +49,8 @@ FACTOR = 4.0
 POWERS = 8
 TOLERANCE = 1.1
 DIVERGENCE = 1.001
+# By what a probe keeps off the place where that is thought to be.
+ASIDE = 1.0004
 MOST_PROBES = 60
 FULL = 0.9
 
@@ -158,15 +160,17 @@ class _Search:
                 continue
             if any(found.exponential for found in finite):
                 return ONSET
-            beyond = [e for e in tested if e > max(rates)]
-            if not beyond:
-                if max(rates) >= start * FACTOR**POWERS:
-                    return REGULAR
-                eta = max(rates) * FACTOR
-            elif min(beyond) / max(rates) <= DIVERGENCE:
-                return DIVERGES
+            calm = max(finite, key=lambda found: found.probe.eta)
+            beyond = [found for found in self.judged if found.probe.eta > calm.probe.eta]
+            if beyond:
+                wild = min(beyond, key=lambda found: found.probe.eta)
+                if wild.probe.eta / calm.probe.eta <= DIVERGENCE:
+                    return DIVERGES
+                eta = _between(calm, wild, len(tested) % 2 == 0)
+            elif max(rates) >= start * FACTOR**POWERS:
+                return REGULAR
             else:
-                eta = math.sqrt(max(rates) * min(beyond))
+                eta = max(rates) * FACTOR
         return UNFINISHED
 
     def refine(self) -> None:
@@ -211,3 +215,18 @@ class _Search:
 
     def _at(self, eta: float) -> list[Judged]:
         return [found for found in self.judged if found.probe.eta == eta]
+
+
+def _between(calm: Judged, wild: Judged, use_rates: bool) -> float:
+    """The middle, or where the late rate is thought to pass 0.
+
+    A little aside of it, so that the next probe shuts the bracket on the side where it is wider.
+    """
+    low, high = calm.probe.eta, wild.probe.eta
+    below, above = calm.late_rate, wild.late_rate
+    if not (use_rates and below < 0 < above):
+        return math.sqrt(low * high)
+    root = low * math.exp(math.log(high / low) * below / (below - above))
+    if root * root < low * high:
+        return min(root * ASIDE, math.sqrt(root * high))
+    return max(root / ASIDE, math.sqrt(root * low))

@@ -1,0 +1,172 @@
+"""Probes and trainings of any `Map`, for the search and the race."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from chaotrain import layout, maps
+from chaotrain.balls import check_map
+from chaotrain.curvature import sharpness, stability_threshold
+from chaotrain.errors import UserError
+from chaotrain.maps import Key, Map, State, in_float64
+from chaotrain.onset.probes import DIVERGED, Floats, Probe, settled
+from chaotrain.onset.race import Trained
+from chaotrain.schema import FINITE
+from chaotrain.tangent import rescaled_pair, running
+from chaotrain.tangent.growth import follow
+from chaotrain.tangent.products import check_smooth, derivatives_of, is_finite
+from chaotrain.training import TrainingMap
+
+NORM = "l1"
+LOSS, SCORE = "loss", "test_accuracy"
+# Gradient evaluations of an epoch with its tangent or its twin; of a Hessian-vector product.
+TANGENT = PRODUCT = 2
+# A probe looks whether it may end early so often at most, and not below so many epochs.
+LOOKS, FEWEST = 8, 20
+# Where to begin with an optimiser whose threshold is not known, and with any other map.
+ADAPTIVE, ANY = 0.01, 1.0
+ROUGH = 0.1
+
+
+class Engine:
+    """Initialisations of a map, probed and trained.
+
+    Args:
+        system: Any `Map`.
+        key: An integer or a JAX key; initialisation i is drawn with fold_in(key, i).
+        epochs: Epochs of a probe.
+
+    Raises:
+        UserError: If `system` is no map, or its state cannot be perturbed.
+    """
+
+    @in_float64
+    def __init__(self, system: Map, key: Key, epochs: int) -> None:
+        check_map(system)
+        self.system, self.key, self.epochs = system, maps.as_key(key), epochs
+        self.observed = set(maps_observed(system, self.key))
+        self.smooth = True
+        try:
+            check_smooth(system, self._state(0), 1.0)
+        except UserError:
+            self.smooth = False
+        self.trainings: dict[tuple[float, int], tuple[State, dict[str, Floats]]] = {}
+
+    @in_float64
+    def start(self) -> tuple[float, float]:
+        """Where to begin: at the edge of stability of the first weights; and what that cost."""
+        system = self.system
+        if not isinstance(system, TrainingMap):
+            return ANY, 0.0
+        threshold = stability_threshold(system.optimizer, 1.0)
+        if not threshold < 100:  # of Adam it is that of another Hessian
+            return ADAPTIVE, 0.0
+        found = sharpness(system, self._state(0), tolerance=ROUGH)
+        if not found.value > 0:
+            return ANY, float(PRODUCT * found.products)
+        return threshold / found.value, float(PRODUCT * found.products)
+
+    @in_float64
+    def probe(self, eta: float, init: int) -> Probe:
+        """Follow the tangent, or a rescaled pair where the map has no derivative."""
+        if not self.smooth:
+            return self._pair(eta, init)
+        key, state = self._key(init), self._state(init)
+        carry: Any = (state, running.moves(self.system, state, key), jnp.zeros((), jnp.int64))
+        rows, parts = self.epochs + 1, []
+        length = self._length(max(FEWEST, -(-rows // LOOKS)), members=2)
+        done = 0
+        while done < rows:
+            with derivatives_of(self.system):
+                carry, part = running.record(_tangent, self.system, NORM, carry, eta, length, 2)
+            parts.append({name: column[: rows - done] for name, column in part.items()})
+            done += length
+            growth, loss, finite = self._joined(parts)
+            if not finite.all() or settled(growth):
+                break
+        broken = len(finite) if finite.all() else int(np.argmin(finite))
+        growth[broken:] = math.nan
+        status = FINITE if broken == len(finite) else DIVERGED
+        return Probe(eta, init, growth, loss, None, status, float(TANGENT * (len(growth) - 1)))
+
+    @in_float64
+    def train(self, eta: float, init: int, epochs: int) -> Trained:
+        """Train so many epochs in all, going on from where the same training stopped."""
+        known = self.trainings.get((eta, init))
+        state, curves = known if known else (self._state(init), {})
+        done = len(next(iter(curves.values()))) if curves else 0
+        missing = epochs + 1 - done
+        while missing > 0:
+            length = self._length(missing, members=1)
+            state, part = running.record(_training, self.system, NORM, state, eta, length, 1)
+            curves = {n: np.append(curves.get(n, []), column) for n, column in part.items()}
+            missing -= length
+        self.trainings[eta, init] = state, curves
+        shown = {name: curve[: epochs + 1] for name, curve in curves.items()}
+        return Trained(shown[LOSS], shown.get(SCORE), float(max(epochs + 1 - done, 0)))
+
+    @property
+    def trains(self) -> bool:
+        """Whether the map has a loss to race for."""
+        return LOSS in self.observed
+
+    def _length(self, most: int, members: int) -> int:
+        """Epochs of a compiled call."""
+        flops = max(maps.cost(self.system).flops, 1.0) * members
+        return max(1, min(most, int(layout.CALL_FLOPS // flops)))
+
+    def _key(self, init: int) -> Array:
+        return jax.random.fold_in(self.key, init)
+
+    def _state(self, init: int) -> State:
+        return self.system.init(self._key(init))
+
+    def _joined(self, parts: list[dict[str, Any]]) -> tuple[Floats, Floats, np.ndarray]:
+        whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        growth = np.asarray(whole["log_norm"] - whole["log_norm"][0])
+        finite = whole["finite"] & np.isfinite(whole[LOSS]) & ~np.isnan(growth)
+        return growth, whole[LOSS], finite
+
+    def _pair(self, eta: float, init: int) -> Probe:
+        """The same by two trajectories that are kept close."""
+        found = rescaled_pair(self.system, eta, self._key(init), steps=self.epochs, norm=NORM)
+        growth = found["growth"].values
+        name = LOSS if LOSS in found else next(iter(self.observed))
+        loss = found[name].values if name == LOSS else found[name].values ** 2 / 2
+        status = FINITE if math.isnan(found.attrs["blow_up_epoch"]) else DIVERGED
+        return Probe(eta, init, growth, loss, None, status, float(TANGENT * self.epochs))
+
+
+def maps_observed(system: Map, key: Array) -> list[str]:
+    """The names of what a map observes."""
+    try:
+        return sorted(jax.eval_shape(lambda: system.observe(system.init(key))))
+    except Exception:  # a step in plain Python
+        return sorted(system.observe(system.init(key)))
+
+
+def _tangent(system: Map, norm: str, carry: Any, eta: Array) -> Any:
+    """A row of a probe; what it does not keep is not computed."""
+    after, row = follow(system, norm, carry, eta)
+    observables = row.pop("observables")
+    if LOSS in observables:
+        loss = observables[LOSS]
+    else:
+        points = jax.tree.leaves(maps.coordinates(system, carry[0]))
+        loss = sum(jnp.sum(leaf**2) for leaf in points) / 2
+    return after, {**row, LOSS: loss}
+
+
+def _training(system: Map, norm: str, carry: State, eta: Array) -> Any:
+    """A row of a training."""
+    after, revealed = maps.advance(system, carry, eta)
+    seen = {**revealed, **maps.inspect(system, carry)}
+    finite = is_finite(carry)
+    kept = {name: seen[name] for name in (LOSS, SCORE) if name in seen}
+    return after, {name: jnp.where(finite, value, jnp.nan) for name, value in kept.items()}
