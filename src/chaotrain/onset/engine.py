@@ -88,7 +88,7 @@ class Engine:
             parts.append({name: column[: rows - done] for name, column in part.items()})
             done += length
             growth, loss, finite = self._joined(parts)
-            if not finite.all() or settled(growth):
+            if not finite.all() or settled(growth, self.epochs):
                 break
         broken = len(finite) if finite.all() else int(np.argmin(finite))
         growth[broken:] = math.nan

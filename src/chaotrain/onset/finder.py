@@ -18,22 +18,17 @@ from chaotrain.onset.probes import Judged
 from chaotrain.onset.race import Lane, Race, race
 from chaotrain.onset.reasons import reason
 from chaotrain.onset.result import Onset
-from chaotrain.onset.search import (
-    DIVERGES,
-    EVERYWHERE,
-    ONSET,
-    UNSTABLE,
-    Bracket,
-    search,
-)
+from chaotrain.onset.search import DIVERGES, ONSET, Bracket, search
 
 # Epochs' worth of gradient evaluations that a search and its race may take.
-BUDGET = 12
+BUDGET = 10
 # The part of the budget that the search may take, where there is something to race for.
-SEARCH = 0.55
+SEARCH = 0.5
 INITS = 3
-# How far the race goes beyond both ends of the bracket, and how far its lanes are apart.
-BEYOND, APART = 1.3, 1.4
+# How far the race goes beyond both ends of the bracket; how much of their uncertainty it covers.
+BEYOND, UNSURE = 1.2, 2.0
+# How far its lanes are apart.
+APART = 1.4
 FEWEST_LANES, MOST_LANES = 4, 8
 # Without chaos the race is over so much below the learning rate at which training diverges.
 BELOW = 8.0
@@ -70,7 +65,7 @@ def find_onset(
     Args:
         system: Any `Map`, such as a `TrainingMap`.
         budget: Gradient evaluations, over whatever data the map trains on: one an epoch, two with
-            the tangent. By default 12 times `epochs`; infinity goes on to the `tolerance`.
+            the tangent. By default 10 times `epochs`; infinity goes on to the `tolerance`.
         key: An integer or a JAX key; initialisation i is drawn with fold_in(key, i).
         epochs: Epochs T of a probe and of the race.
         target: The score to reach first; by default the task's. Where it is not reached within T
@@ -133,29 +128,34 @@ def find_onset(
 
 
 def to_race(bracket: Bracket) -> tuple[float, float] | None:
-    """The learning rates between which the fastest one lies, as far as a search can tell."""
-    ceiling = bracket.divergence.low if math.isfinite(bracket.divergence.high) else math.inf
-    finite = [found for found in bracket.judged if not found.diverged]
-    if bracket.outcome == DIVERGES:
-        return ceiling / BELOW, ceiling
-    if bracket.outcome in (EVERYWHERE, UNSTABLE) or not any(found.grows for found in finite):
+    """The learning rates between which the fastest one lies, as far as a search can tell.
+
+    From the first growth to the full onset, as far as they are certain to a factor of 2, and a
+    little beyond; without chaos up to where training diverges, or to the largest tested.
+    """
+    finite = [found.probe.eta for found in bracket.judged if not found.diverged]
+    if not finite:
         return None
-    assert bracket.first is not None
-    low = bracket.first.value
+    ceiling = bracket.divergence.low if math.isfinite(bracket.divergence.high) else math.inf
+    low, high = min(finite), max(finite)
+    if bracket.outcome == DIVERGES:
+        low = ceiling / BELOW
+    elif bracket.first is not None and any(found.grows for found in bracket.judged):
+        low = max(bracket.first.low, bracket.first.value / UNSURE) / BEYOND
     if bracket.outcome == ONSET and bracket.full is not None:
-        high = bracket.full.value
-    else:
-        high = max(found.probe.eta for found in finite)
-    return low / BEYOND, max(min(high * BEYOND, ceiling), low)
+        high = min(bracket.full.high, bracket.full.value * UNSURE) * BEYOND
+    return min(low, high), min(high, ceiling)
 
 
 def lanes_between(low: float, high: float) -> list[float]:
-    """Learning rates from one to the other, apart by a factor of 1.4 where that are 4 to 8.
+    """Learning rates from one to the other, apart by a factor of 1.4 where that makes 4 to 8.
 
     Example:
         >>> [round(eta, 2) for eta in lanes_between(1.0, 4.0)]
         [1.0, 1.32, 1.74, 2.3, 3.03, 4.0]
     """
+    if low == high:
+        return [low]
     count = 1 + math.ceil(math.log(high / low) / math.log(APART))
     return [
         float(eta) for eta in np.geomspace(low, high, min(max(count, FEWEST_LANES), MOST_LANES))

@@ -156,20 +156,33 @@ def runs_away(growth: Floats, loss: Floats) -> bool:
     return all(rate > 0 and abs(rise - 2 * rate) <= AGREEMENT * 2 * rate for rate, rise in pairs)
 
 
-def settled(growth: Floats, min_growth: float = MIN_GROWTH) -> bool:
-    """Whether a probe may end early, since it is exponential, or has contracted for good.
+def settled(growth: Floats, epochs: int, min_growth: float = MIN_GROWTH) -> bool:
+    """Whether a probe may end early, since what it shows will hardly change.
+
+    It is exponential and has gained three times what that takes, or has contracted by as much; or
+    it is calm after a third of its epochs: at half an e-fold at most, also if it went on to its end
+    as it does of late.
 
     Args:
         growth: What is known so far, shape (epoch,), finite.
+        epochs: How many epochs the probe would have.
         min_growth: What an exponential phase gains at least, in e-folds.
 
     Example:
-        >>> settled(0.5 * np.arange(51.0)), settled(0.1 * np.arange(51.0))
+        >>> settled(0.5 * np.arange(51.0), 100), settled(0.1 * np.arange(51.0), 100)
         (True, False)
+        >>> settled(np.full(31, 0.1), 100), settled(np.full(41, 0.1), 100)
+        (False, True)
     """
     ample = AMPLE * min_growth
+    known = len(growth) - 1
     if growth[-1] < -ample:
         return True
-    if len(growth) < FEWEST_STEPS or growth.max() - growth.min() < ample:
+    if 3 * known >= epochs and known >= FEWEST_STEPS:
+        middle = known // 2
+        late = (growth[-1] - growth[middle]) / (known - middle)
+        if max(growth.max(), growth[-1] + late * (epochs - known)) <= E_FOLD / 2:
+            return True
+    if known < FEWEST_STEPS or growth.max() - growth.min() < ample:
         return False
     return fit_ramp(growth, min_growth).verdict == EXPONENTIAL

@@ -98,8 +98,7 @@ def search(
         start: The first learning rate.
         tolerance: A crossing is known when the upper limit of its interval is at most `tolerance`²
             times the lower, so that its middle is known to this factor.
-        budget: Gradient evaluations; no probe is begun that could pass it, as dear as the dearest
-            so far.
+        budget: Gradient evaluations; no probe is begun once they are spent.
         min_growth: What a chaotic transient gains at least, in e-folds.
         told: Called with every probe as it is judged.
 
@@ -133,12 +132,17 @@ class _Search:
     told: Told
     judged: list[Judged] = field(default_factory=list)
 
+    @property
+    def spent(self) -> float:
+        """Gradient evaluations so far."""
+        return sum(found.probe.cost for found in self.judged)
+
     def ask(self, eta: float) -> Judged | None:
         """Probe a learning rate with a new initialisation; None if nothing is left for it."""
-        costs = [found.probe.cost for found in self.judged]
-        if len(costs) >= MOST_PROBES or (costs and sum(costs) + max(costs) > self.budget):
+        asked = len(self.judged)
+        if asked >= MOST_PROBES or (asked and self.spent >= self.budget):
             return None
-        found = judge(self.probe(eta, len(costs)), self.min_growth)
+        found = judge(self.probe(eta, asked), self.min_growth)
         self.judged.append(found)
         self.told(found)
         return found
