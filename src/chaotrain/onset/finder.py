@@ -21,15 +21,15 @@ from chaotrain.onset.result import Onset
 from chaotrain.onset.search import DIVERGES, ONSET, Bracket, search
 
 # Epochs' worth of gradient evaluations that a search and its race may take.
-BUDGET = 10
+BUDGET = 15
 # The part of the budget that the search may take, where there is something to race for.
-SEARCH = 0.5
-INITS = 3
+SEARCH = 0.35
+INITS = 2
 # How far the race goes beyond both ends of the bracket; how much of their uncertainty it covers.
 BEYOND, UNSURE = 1.2, 2.0
 # How far its lanes are apart.
 APART = 1.4
-FEWEST_LANES, MOST_LANES = 4, 8
+FEWEST_LANES, MOST_LANES = 4, 7
 # Without chaos the race is over so much below the learning rate at which training diverges.
 BELOW = 8.0
 
@@ -65,7 +65,7 @@ def find_onset(
     Args:
         system: Any `Map`, such as a `TrainingMap`.
         budget: Gradient evaluations, over whatever data the map trains on: one an epoch, two with
-            the tangent. By default 10 times `epochs`; infinity goes on to the `tolerance`.
+            the tangent. By default 15 times `epochs`; infinity goes on to the `tolerance`.
         key: An integer or a JAX key; initialisation i is drawn with fold_in(key, i).
         epochs: Epochs T of a probe and of the race.
         target: The score to reach first; by default the task's. Where it is not reached within T
@@ -148,7 +148,7 @@ def to_race(bracket: Bracket) -> tuple[float, float] | None:
 
 
 def lanes_between(low: float, high: float) -> list[float]:
-    """Learning rates from one to the other, apart by a factor of 1.4 where that makes 4 to 8.
+    """Learning rates from one to the other, apart by a factor of 1.4 where that makes 4 to 7.
 
     Example:
         >>> [round(eta, 2) for eta in lanes_between(1.0, 4.0)]

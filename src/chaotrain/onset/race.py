@@ -36,7 +36,7 @@ Told = Callable[["Lane"], None]
 # The first rung is this part of the race, each further one twice the one before.
 FIRST_RUNG = 1 / 16
 # Nobody is dropped for the score before this part of it.
-PATIENCE = 1 / 8
+PATIENCE = 1 / 4
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def race(
     train: Training,
     etas: Sequence[float],
     *,
-    inits: int = 3,
+    inits: int = 2,
     epochs: int = 100,
     target: float | None = None,
     budget: float = math.inf,
@@ -112,7 +112,7 @@ def race(
     """Race learning rates side by side, and drop those that fall behind.
 
     All go from rung to rung together, at T/16, T/8, T/4, T/2 and T epochs. With a target a lane is
-    dropped once it cannot reach it as early in the mean as one that has; from T/8 on, while more
+    dropped once it cannot reach it as early in the mean as one that has; from T/4 on, while more
     than two are left, the worse half is dropped at each rung, by mean time to the target, then best
     score, then loss.
 
