@@ -17,14 +17,14 @@ from chaotrain.errors import UserError
 from chaotrain.maps import Key, Map, State, in_float64
 from chaotrain.onset.probes import DIVERGED, Floats, Probe, settled
 from chaotrain.onset.race import Trained
-from chaotrain.schema import FINITE
+from chaotrain.schema import FINITE, TANGENT_GROWTH
 from chaotrain.tangent import rescaled_pair, running
-from chaotrain.tangent.growth import follow
+from chaotrain.tangent.following import Following
 from chaotrain.tangent.products import check_smooth, derivatives_of, is_finite
 from chaotrain.training import TrainingMap
 
 NORM = "l1"
-LOSS, SCORE = "loss", "test_accuracy"
+LOSS, SCORE, GROWTH = "loss", "test_accuracy", TANGENT_GROWTH
 # Gradient evaluations of an epoch with its tangent or its twin; of a Hessian-vector product.
 TANGENT = PRODUCT = 2
 # A probe looks whether it may end early so often at most, and not below so many epochs.
@@ -50,12 +50,12 @@ class Engine:
     def __init__(self, system: Map, key: Key, epochs: int) -> None:
         check_map(system)
         self.system, self.key, self.epochs = system, maps.as_key(key), epochs
-        self.observed = set(maps_observed(system, self.key))
-        self.smooth = True
+        self.observed = observed(system, self.key)
         try:
             check_smooth(system, self._state(0), 1.0)
+            self.following: Following | None = Following.of(system, NORM)
         except UserError:
-            self.smooth = False
+            self.following = None
         self.trainings: dict[tuple[float, int], tuple[State, dict[str, Floats]]] = {}
 
     @in_float64
@@ -75,24 +75,22 @@ class Engine:
     @in_float64
     def probe(self, eta: float, init: int) -> Probe:
         """Follow the tangent, or a rescaled pair where the map has no derivative."""
-        if not self.smooth:
+        if self.following is None:
             return self._pair(eta, init)
-        key, state = self._key(init), self._state(init)
-        carry: Any = (state, running.moves(self.system, state, key), jnp.zeros((), jnp.int64))
-        rows, parts = self.epochs + 1, []
-        length = self._length(max(FEWEST, -(-rows // LOOKS)), members=2)
-        done = 0
-        while done < rows:
+        carry: Any = self.following.init(self._key(init))
+        rows = self.epochs + 1
+        length = self._length(max(FEWEST, -(-rows // LOOKS)), TANGENT)
+        size, loss = np.array([]), np.array([])
+        while len(size) < rows:
             with derivatives_of(self.system):
-                carry, part = running.record(_tangent, self.system, NORM, carry, eta, length, 2)
-            parts.append({name: column[: rows - done] for name, column in part.items()})
-            done += length
-            growth, loss, finite = self._joined(parts)
-            if not finite.all() or settled(growth, self.epochs):
+                carry, part = running.record(_tangent, self.following, NORM, carry, eta, length, 1)
+            size = np.append(size, part[GROWTH])[:rows]
+            loss = np.append(loss, part[LOSS])[:rows]
+            broken = np.isnan(size) | ~np.isfinite(loss)
+            growth = np.where(np.logical_or.accumulate(broken), np.nan, size - size[0])
+            if broken.any() or settled(growth, self.epochs):
                 break
-        broken = len(finite) if finite.all() else int(np.argmin(finite))
-        growth[broken:] = math.nan
-        status = FINITE if broken == len(finite) else DIVERGED
+        status = DIVERGED if broken.any() else FINITE
         return Probe(eta, init, growth, loss, None, status, float(TANGENT * (len(growth) - 1)))
 
     @in_float64
@@ -103,7 +101,7 @@ class Engine:
         done = len(next(iter(curves.values()))) if curves else 0
         missing = epochs + 1 - done
         while missing > 0:
-            length = self._length(missing, members=1)
+            length = self._length(missing, 1)
             state, part = running.record(_training, self.system, NORM, state, eta, length, 1)
             curves = {n: np.append(curves.get(n, []), column) for n, column in part.items()}
             missing -= length
@@ -127,23 +125,17 @@ class Engine:
     def _state(self, init: int) -> State:
         return self.system.init(self._key(init))
 
-    def _joined(self, parts: list[dict[str, Any]]) -> tuple[Floats, Floats, np.ndarray]:
-        whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        growth = np.asarray(whole["log_norm"] - whole["log_norm"][0])
-        finite = whole["finite"] & np.isfinite(whole[LOSS]) & ~np.isnan(growth)
-        return growth, whole[LOSS], finite
-
     def _pair(self, eta: float, init: int) -> Probe:
         """The same by two trajectories that are kept close."""
         found = rescaled_pair(self.system, eta, self._key(init), steps=self.epochs, norm=NORM)
         growth = found["growth"].values
-        name = LOSS if LOSS in found else next(iter(self.observed))
+        name = LOSS if LOSS in found else self.observed[0]
         loss = found[name].values if name == LOSS else found[name].values ** 2 / 2
         status = FINITE if math.isnan(found.attrs["blow_up_epoch"]) else DIVERGED
         return Probe(eta, init, growth, loss, None, status, float(TANGENT * self.epochs))
 
 
-def maps_observed(system: Map, key: Array) -> list[str]:
+def observed(system: Map, key: Array) -> list[str]:
     """The names of what a map observes."""
     try:
         return sorted(jax.eval_shape(lambda: system.observe(system.init(key))))
@@ -153,14 +145,12 @@ def maps_observed(system: Map, key: Array) -> list[str]:
 
 def _tangent(system: Map, norm: str, carry: Any, eta: Array) -> Any:
     """A row of a probe; what it does not keep is not computed."""
-    after, row = follow(system, norm, carry, eta)
-    observables = row.pop("observables")
-    if LOSS in observables:
-        loss = observables[LOSS]
-    else:
-        points = jax.tree.leaves(maps.coordinates(system, carry[0]))
-        loss = sum(jnp.sum(leaf**2) for leaf in points) / 2
-    return after, {**row, LOSS: loss}
+    after, revealed = maps.advance(system, carry, eta)
+    seen = {**revealed, **maps.inspect(system, carry)}
+    if LOSS not in seen:
+        points = jax.tree.leaves(maps.coordinates(system, carry))
+        seen[LOSS] = jnp.asarray(sum(jnp.sum(leaf**2) for leaf in points)) / 2
+    return after, {name: seen[name] for name in (GROWTH, LOSS)}
 
 
 def _training(system: Map, norm: str, carry: State, eta: Array) -> Any:

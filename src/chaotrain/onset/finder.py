@@ -22,8 +22,9 @@ from chaotrain.onset.search import DIVERGES, ONSET, Bracket, search
 
 # Epochs' worth of gradient evaluations that a search and its race may take.
 BUDGET = 15
-# The part of the budget that the search may take, where there is something to race for.
-SEARCH = 0.35
+# The part of the budget that the search may take where there is something to race for, and the part
+# of that after which it refines nothing.
+SEARCH, REFINED = 0.8, 0.45
 INITS = 2
 # How far the race goes beyond both ends of the bracket; how much of their uncertainty it covers.
 BEYOND, UNSURE = 1.2, 2.0
@@ -104,7 +105,8 @@ def find_onset(
         engine.probe,
         start=first,
         tolerance=settings.tolerance,
-        budget=allowed * (SEARCH if engine.trains else 1.0) - spent,
+        budget=allowed * SEARCH - spent if engine.trains else allowed,
+        share=REFINED if engine.trains else 1.0,
         told=told,
     )
     spent += bracket.cost

@@ -40,7 +40,8 @@ class Onset:
         eta_fastest: The recommendation.
         eta_fastest_interval: Around all that were fastest for some initialisation.
         probes: Over `probe`, in the order asked, and `epoch`: `learning_rate`, `init`, `verdict`,
-            `exponent`, `peak_growth` (e-folds), `epochs`, `cost`, `growth` and `loss`.
+            `exponent`, `peak_growth` (e-folds), `epochs`, `cost`, `growth` and `loss`. Its
+            attributes are the learning rates above.
         race: Over `learning_rate`: `epochs` trained, `mean_training_time`, `reached`,
             `best_score` and `loss`; empty where there was none.
         cost: Gradient evaluations in all.
@@ -77,24 +78,24 @@ class Onset:
         reason: str,
     ) -> Onset:
         """From what the search and the race found."""
-        first, half, full = (c or UNKNOWN for c in (found.first, found.half, found.full))
-        edge = found.divergence
-        won = raced is not None and bool(raced.lanes)
-        assert raced is not None or not won
+        named = {
+            "eta_first": found.first or UNKNOWN,
+            "eta_0": found.half or UNKNOWN,
+            "eta_1": found.full or UNKNOWN,
+            "divergence": found.divergence,
+            "eta_fastest": UNKNOWN if raced is None else Crossing(raced.fastest, *raced.interval),
+        }
+        values: dict[str, Any] = {name: rate.value for name, rate in named.items()}
+        intervals: dict[str, Any] = {f"{n}_interval": (r.low, r.high) for n, r in named.items()}
+        attributes: dict[str, Any] = {"outcome": found.outcome, **values}
+        for name, rate in named.items():
+            attributes |= {f"{name}_low": rate.low, f"{name}_high": rate.high}
         return cls(
             outcome=found.outcome,
-            eta_first=first.value,
-            eta_first_interval=(first.low, first.high),
-            eta_0=half.value,
-            eta_0_interval=(half.low, half.high),
-            eta_1=full.value,
-            eta_1_interval=(full.low, full.high),
-            divergence=edge.value,
-            divergence_interval=(edge.low, edge.high),
+            **values,
+            **intervals,
             bracket=limits or (math.nan, math.nan),
-            eta_fastest=raced.fastest if raced is not None else math.nan,
-            eta_fastest_interval=raced.interval if raced is not None else (math.nan, math.nan),
-            probes=_probes(found),
+            probes=_probes(found).assign_attrs(attributes),
             race=_race(raced),
             cost=cost,
             seconds=seconds,
@@ -171,4 +172,5 @@ def _race(raced: Race | None) -> xr.Dataset:
     return xr.Dataset(
         {name: (schema.LEARNING_RATE, values) for name, values in columns.items()},
         {schema.LEARNING_RATE: rates},
+        {} if raced is None or raced.target is None else {"target": raced.target},
     )

@@ -88,6 +88,7 @@ def search(
     start: float = 1.0,
     tolerance: float = TOLERANCE,
     budget: float = math.inf,
+    share: float = 1.0,
     min_growth: float = MIN_GROWTH,
     told: Told = lambda judged: None,
 ) -> Bracket:
@@ -99,6 +100,7 @@ def search(
         tolerance: A crossing is known when the upper limit of its interval is at most `tolerance`²
             times the lower, so that its middle is known to this factor.
         budget: Gradient evaluations; no probe is begun once they are spent.
+        share: The part of the budget after which nothing is refined.
         min_growth: What a chaotic transient gains at least, in e-folds.
         told: Called with every probe as it is judged.
 
@@ -117,6 +119,7 @@ def search(
     walk = _Search(probe, tolerance, budget, min_growth, told)
     outcome = walk.bracket(start)
     if outcome == ONSET:
+        walk.budget = share * budget
         walk.refine()
     return walk.result(outcome)
 
