@@ -16,6 +16,7 @@ writes them all. They need no engine and leave matplotlib's global state as it w
 [cases][] draws λ_nMLE(η), ρ(η) and ⟨τ⟩(η) of many studies side by side, and `save_cases` writes it.
 [anatomy][] draws one training: pair and tangent, local rate, loss and score, sharpness.
 [spectrum][] draws the leading Lyapunov exponents along one trajectory, as they converge.
+[onset][] draws a search for the onset: the exponent of each probe, and the race.
 [sensitivities][] draws d(t) of two studies: replicas with other weights, and with other batches.
 """
 
@@ -23,6 +24,7 @@ from chaotrain.figures.dissection import anatomy, save_anatomy
 from chaotrain.figures.panels import Case, cases, save_cases
 from chaotrain.figures.rates import exponents, training_times, transition
 from chaotrain.figures.saving import save_all
+from chaotrain.figures.search import onset, save_onset
 from chaotrain.figures.sensitivities import save_sensitivities, sensitivities
 from chaotrain.figures.separation import ball, balls
 from chaotrain.figures.spectra import save_spectrum, spectrum
@@ -38,9 +40,11 @@ __all__ = [
     "exponents",
     "lifetimes",
     "loss_trajectories",
+    "onset",
     "save_all",
     "save_anatomy",
     "save_cases",
+    "save_onset",
     "save_sensitivities",
     "save_spectrum",
     "sensitivities",

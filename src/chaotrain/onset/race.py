@@ -33,6 +33,8 @@ class Trained(NamedTuple):
 Training = Callable[[float, int, int], Trained]
 Told = Callable[["Lane"], None]
 
+# What decides a race.
+TIME, SCORE, LOSS = "time", "score", "loss"
 # The first rung is this part of the race, each further one twice the one before.
 FIRST_RUNG = 1 / 16
 # Nobody is dropped for the score before this part of it.
@@ -85,8 +87,9 @@ class Race:
         fastest: The winner.
         interval: Around those that were fastest for some initialisation, to halfway (in ln η) to
             the next learning rates.
-        target: The target that at least half of the winner's initialisations reached; None where
-            there is none, so that the best score decided.
+        measure: What decided: `TIME` to the target, which at least half of the winner's
+            initialisations reached, else the best `SCORE`, or the lowest `LOSS` without one.
+        target: The target, None where the time to it did not decide.
         cost: Gradient evaluations.
         finished: Whether the budget was enough.
     """
@@ -94,6 +97,7 @@ class Race:
     lanes: tuple[Lane, ...]
     fastest: float
     interval: tuple[float, float]
+    measure: str
     target: float | None
     cost: float
     finished: bool
@@ -139,6 +143,7 @@ def race(
         (2.0, 3.0)
     """
     lanes: dict[float, Lane] = {}
+    measure = LOSS
     alive, done, cost, finished = list(etas), 0, 0.0, True
     for rung in _rungs(epochs):
         if cost + len(alive) * inits * (rung - done) > budget:
@@ -147,6 +152,7 @@ def race(
         for eta in alive:
             curves = [train(eta, init, rung) for init in range(inits)]
             cost += sum(curve.cost for curve in curves)
+            measure = LOSS if curves[0].score is None else SCORE
             lanes[eta] = _lane(eta, rung, curves, target)
             told(lanes[eta])
         done = rung
@@ -154,12 +160,14 @@ def race(
         if len(alive) == 1:
             break
     if not lanes:
-        return Race((), math.nan, (math.nan, math.nan), None, 0.0, False)
+        return Race((), math.nan, (math.nan, math.nan), LOSS, None, 0.0, False)
     best = min((lane for lane in lanes.values() if lane.eta in alive), key=lambda x: x.standing)
     met = target is not None and best.reached >= 0.5
     ordered = tuple(lanes[eta] for eta in sorted(lanes))
     interval = _interval(ordered, best, met)
-    return Race(ordered, best.eta, interval, target if met else None, cost, finished)
+    if met:
+        measure = TIME
+    return Race(ordered, best.eta, interval, measure, target if met else None, cost, finished)
 
 
 def _rungs(epochs: int) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from chaotrain.onset.crossing import Crossing
-from chaotrain.onset.race import Race
+from chaotrain.onset.race import LOSS, Race
 from chaotrain.onset.search import (
     DIVERGES,
     EVERYWHERE,
@@ -46,7 +46,7 @@ def _of_search(bracket: Bracket, epochs: int, budget: float) -> str:
         assert bracket.half is not None
         assert bracket.full is not None
         return (
-            f"Below η = {spoken(bracket.first)} a small perturbation does not grow within {epochs} "
+            f"Below η = {spoken(bracket.first)} a perturbation hardly grows within {epochs} "
             f"epochs. From there on it grows for a while, and from η_0 = {spoken(bracket.half)} "
             "exponentially for half of the initialisations, from "
             f"η_1 = {spoken(bracket.full)} for nine in ten or more: the full onset of chaos."
@@ -97,7 +97,7 @@ def _of_race(raced: Race | None, target: float | None, epochs: int, trains: bool
             f"{winner.time:.0f} epochs in the mean: train at it."
         )
     else:
-        what = "the lowest loss" if winner.score == -winner.loss else "the best score"
+        what = "the lowest loss" if raced.measure == LOSS else "the best score"
         text = f"{lanes}η = {spoken(fastest)} had {what}, {abs(winner.score):.4g}, "
         text += f"after {winner.epochs} epochs: train at it."
         if target is not None:
@@ -108,11 +108,14 @@ def _of_race(raced: Race | None, target: float | None, epochs: int, trains: bool
 
 
 def spoken(crossing: Crossing) -> str:
-    """A learning rate with its interval.
+    """A learning rate with its interval, with as many digits as tell its limits apart.
 
     Example:
         >>> spoken(Crossing(5.0, 4.0, 6.25)), spoken(Crossing(5.0, 4.0, math.inf))
         ('5 [4, 6.25]', '5 [4, ∞]')
+        >>> spoken(Crossing(0.66666, 0.66633, 0.66699))
+        '0.66666 [0.66633, 0.66699]'
     """
-    high = f"{crossing.high:.3g}" if math.isfinite(crossing.high) else "∞"
-    return f"{crossing.value:.3g} [{crossing.low:.3g}, {high}]"
+    digits = 3 if crossing.ratio > 1.01 else 5
+    high = f"{crossing.high:.{digits}g}" if math.isfinite(crossing.high) else "∞"
+    return f"{crossing.value:.{digits}g} [{crossing.low:.{digits}g}, {high}]"

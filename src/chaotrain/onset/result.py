@@ -11,7 +11,7 @@ import xarray as xr
 
 from chaotrain import schema
 from chaotrain.onset.crossing import Crossing
-from chaotrain.onset.race import Race
+from chaotrain.onset.race import LOSS, Race
 from chaotrain.onset.search import Bracket
 
 PROBE = "probe"
@@ -42,8 +42,9 @@ class Onset:
         probes: Over `probe`, in the order asked, and `epoch`: `learning_rate`, `init`, `verdict`,
             `exponent`, `peak_growth` (e-folds), `epochs`, `cost`, `growth` and `loss`. Its
             attributes are the learning rates above.
-        race: Over `learning_rate`: `epochs` trained, `mean_training_time`, `reached`,
-            `best_score` and `loss`; empty where there was none.
+        race: Over `learning_rate`: `epochs` trained, `mean_training_time` and `reached` of the
+            target, `best_score`, or `lowest_loss` of a map without one, and `loss` at the end;
+            empty where there was none. Its attribute `measure` says what decided.
         cost: Gradient evaluations in all.
         seconds: Time in all.
         reason: One paragraph in plain words.
@@ -161,16 +162,18 @@ def _probes(found: Bracket) -> xr.Dataset:
 
 def _race(raced: Race | None) -> xr.Dataset:
     lanes = raced.lanes if raced is not None else ()
+    by_loss = raced is not None and raced.measure == LOSS
     columns = {
         "epochs": [lane.epochs for lane in lanes],
         "mean_training_time": [lane.time for lane in lanes],
         "reached": [lane.reached for lane in lanes],
-        "best_score": [lane.score for lane in lanes],
+        "best_score": [math.nan if by_loss else lane.score for lane in lanes],
+        "lowest_loss": [-lane.score if by_loss else math.nan for lane in lanes],
         "loss": [lane.loss for lane in lanes],
     }
     rates = np.array([lane.eta for lane in lanes], dtype=float)
     return xr.Dataset(
         {name: (schema.LEARNING_RATE, values) for name, values in columns.items()},
         {schema.LEARNING_RATE: rates},
-        {} if raced is None or raced.target is None else {"target": raced.target},
+        {} if raced is None else {"measure": raced.measure, "target": raced.target or math.nan},
     )
