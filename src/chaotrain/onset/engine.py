@@ -12,11 +12,11 @@ from jax import Array
 
 from chaotrain import layout, maps
 from chaotrain.balls import check_map
-from chaotrain.curvature import sharpness, stability_threshold
+from chaotrain.curvature import ADAPTIVE, sharpness, stability_threshold
 from chaotrain.errors import UserError
 from chaotrain.maps import Key, Map, State, in_float64
 from chaotrain.onset.probes import DIVERGED, Floats, Probe, settled
-from chaotrain.onset.race import Trained
+from chaotrain.onset.race import FIRST_RUNG, Trained
 from chaotrain.schema import FINITE, TANGENT_GROWTH
 from chaotrain.tangent import rescaled_pair, running
 from chaotrain.tangent.following import Following
@@ -30,7 +30,7 @@ TANGENT = PRODUCT = 2
 # A probe looks whether it may end early so often at most, and not below so many epochs.
 LOOKS, FEWEST = 8, 20
 # Where to begin with an optimiser whose threshold is not known, and with any other map.
-ADAPTIVE, ANY = 0.01, 1.0
+SMALL, ANY = 0.01, 1.0
 ROUGH = 0.1
 
 
@@ -65,8 +65,9 @@ class Engine:
         if not isinstance(system, TrainingMap):
             return ANY, 0.0
         threshold = stability_threshold(system.optimizer, 1.0)
-        if not threshold < 100:  # of Adam it is that of another Hessian
-            return ADAPTIVE, 0.0
+        # That of Adam is for another Hessian, which does not exist before its first step.
+        if math.isnan(threshold) or getattr(system.optimizer, "name", "") in ADAPTIVE:
+            return SMALL, 0.0
         found = sharpness(system, self._state(0), tolerance=ROUGH)
         if not found.value > 0:
             return ANY, float(PRODUCT * found.products)
@@ -79,7 +80,7 @@ class Engine:
             return self._pair(eta, init)
         carry: Any = self.following.init(self._key(init))
         rows = self.epochs + 1
-        length = self._length(max(FEWEST, -(-rows // LOOKS)), TANGENT)
+        length = _length(self.following, max(FEWEST, math.ceil(rows / LOOKS)))
         size, loss = np.array([]), np.array([])
         while len(size) < rows:
             with derivatives_of(self.system):
@@ -96,28 +97,21 @@ class Engine:
     @in_float64
     def train(self, eta: float, init: int, epochs: int) -> Trained:
         """Train so many epochs in all, going on from where the same training stopped."""
-        known = self.trainings.get((eta, init))
-        state, curves = known if known else (self._state(init), {})
-        done = len(next(iter(curves.values()))) if curves else 0
-        missing = epochs + 1 - done
-        while missing > 0:
-            length = self._length(missing, 1)
+        state, curves = self.trainings.get((eta, init)) or (self._state(init), {})
+        done = before = len(curves.get(LOSS, ()))
+        length = _length(self.system, math.ceil(FIRST_RUNG * self.epochs))
+        while done <= epochs:
             state, part = running.record(_training, self.system, NORM, state, eta, length, 1)
             curves = {n: np.append(curves.get(n, []), column) for n, column in part.items()}
-            missing -= length
+            done += length
         self.trainings[eta, init] = state, curves
         shown = {name: curve[: epochs + 1] for name, curve in curves.items()}
-        return Trained(shown[LOSS], shown.get(SCORE), float(max(epochs + 1 - done, 0)))
+        return Trained(shown[LOSS], shown.get(SCORE), float(done - before))
 
     @property
     def trains(self) -> bool:
         """Whether the map has a loss to race for."""
         return LOSS in self.observed
-
-    def _length(self, most: int, members: int) -> int:
-        """Epochs of a compiled call."""
-        flops = max(maps.cost(self.system).flops, 1.0) * members
-        return max(1, min(most, int(layout.CALL_FLOPS // flops)))
 
     def _key(self, init: int) -> Array:
         return jax.random.fold_in(self.key, init)
@@ -129,10 +123,18 @@ class Engine:
         """The same by two trajectories that are kept close."""
         found = rescaled_pair(self.system, eta, self._key(init), steps=self.epochs, norm=NORM)
         growth = found["growth"].values
-        name = LOSS if LOSS in found else self.observed[0]
-        loss = found[name].values if name == LOSS else found[name].values ** 2 / 2
+        if LOSS in found:
+            loss = found[LOSS].values
+        else:
+            with np.errstate(over="ignore"):
+                loss = found[self.observed[0]].values ** 2 / 2
         status = FINITE if math.isnan(found.attrs["blow_up_epoch"]) else DIVERGED
         return Probe(eta, init, growth, loss, None, status, float(TANGENT * self.epochs))
+
+
+def _length(system: Map, most: int) -> int:
+    """Epochs of a compiled call; no more than `running.record` takes in one, to go on from it."""
+    return max(1, min(most, int(layout.CALL_FLOPS // max(maps.cost(system).flops, 1.0))))
 
 
 def observed(system: Map, key: Array) -> list[str]:

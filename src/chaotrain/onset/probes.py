@@ -160,8 +160,8 @@ def settled(growth: Floats, epochs: int, min_growth: float = MIN_GROWTH) -> bool
     """Whether a probe may end early, since what it shows will hardly change.
 
     It is exponential and has gained three times what that takes, or has contracted by as much; or
-    it is calm after a third of its epochs: at half an e-fold at most, also if it went on to its end
-    as it does of late.
+    it is calm after a third of its epochs: within half an e-fold, also if it went on to its end as
+    it does of late.
 
     Args:
         growth: What is known so far, shape (epoch,), finite.
@@ -181,7 +181,7 @@ def settled(growth: Floats, epochs: int, min_growth: float = MIN_GROWTH) -> bool
     if 3 * known >= epochs and known >= FEWEST_STEPS:
         middle = known // 2
         late = (growth[-1] - growth[middle]) / (known - middle)
-        if max(growth.max(), growth[-1] + late * (epochs - known)) <= E_FOLD / 2:
+        if max(growth.max(), abs(late) * (epochs - known)) <= E_FOLD / 2:
             return True
     if known < FEWEST_STEPS or growth.max() - growth.min() < ample:
         return False

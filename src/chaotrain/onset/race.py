@@ -115,7 +115,7 @@ def race(
 ) -> Race:
     """Race learning rates side by side, and drop those that fall behind.
 
-    All go from rung to rung together, at T/16, T/8, T/4, T/2 and T epochs. With a target a lane is
+    All go from rung to rung together, of T/16, T/8, T/4, T/2 and T epochs. With a target a lane is
     dropped once it cannot reach it as early in the mean as one that has; from T/4 on, while more
     than two are left, the worse half is dropped at each rung, by mean time to the target, then best
     score, then loss.
@@ -156,7 +156,7 @@ def race(
             lanes[eta] = _lane(eta, rung, curves, target)
             told(lanes[eta])
         done = rung
-        alive = _survivors([lanes[eta] for eta in alive], rung >= PATIENCE * epochs)
+        alive = _survivors([lanes[eta] for eta in alive], rung + 1 >= PATIENCE * epochs)
         if len(alive) == 1:
             break
     if not lanes:
@@ -171,9 +171,10 @@ def race(
 
 
 def _rungs(epochs: int) -> list[int]:
-    first = max(1, math.ceil(FIRST_RUNG * epochs))
-    rungs = [first * 2**power for power in range(5)]
-    return [*(rung for rung in rungs if rung < epochs), epochs]
+    """Where lanes are compared; each but the last has twice the states of the one before."""
+    first = math.ceil(FIRST_RUNG * epochs)
+    rungs = [first * 2**power - 1 for power in range(5)]
+    return [*(rung for rung in rungs if 0 < rung < epochs), epochs]
 
 
 def _lane(eta: float, epochs: int, curves: Sequence[Trained], target: float | None) -> Lane:

@@ -23,7 +23,8 @@ UNKNOWN = Crossing(math.nan, math.nan, math.nan)
 class Onset:
     """The onset of chaos, and a learning rate to train at.
 
-    A learning rate that does not exist is NaN, a limit that is open is 0 or infinite.
+    A learning rate that does not exist is NaN, as one that is bounded on one side only: there the
+    other limit of its interval is 0 or infinite.
 
     Attributes:
         outcome: "onset", "diverges first", "stays regular", "chaotic throughout", "diverges
@@ -34,7 +35,7 @@ class Onset:
         eta_0_interval: Its interval.
         eta_1: Nine in ten are exponential, the full onset.
         eta_1_interval: Its interval.
-        divergence: Training diverges; infinite where no probe did.
+        divergence: Training diverges.
         divergence_interval: The largest η below that stayed finite, and the smallest that did not.
         bracket: The learning rates between which was raced.
         eta_fastest: The recommendation.
@@ -86,7 +87,10 @@ class Onset:
             "divergence": found.divergence,
             "eta_fastest": UNKNOWN if raced is None else Crossing(raced.fastest, *raced.interval),
         }
-        values: dict[str, Any] = {name: rate.value for name, rate in named.items()}
+        values: dict[str, Any] = {
+            name: rate.value if rate.low > 0 and rate.high < math.inf else math.nan
+            for name, rate in named.items()
+        }
         intervals: dict[str, Any] = {f"{n}_interval": (r.low, r.high) for n, r in named.items()}
         attributes: dict[str, Any] = {"outcome": found.outcome, **values}
         for name, rate in named.items():

@@ -20,7 +20,7 @@ An undecided probe counts as not exponential, since within its epochs it is not;
 counts for nothing.
 
 Where training diverges before it is chaotic, the learning rate at which it does is bisected to
-0.1%.
+0.1%, as far as the budget goes.
 """
 
 from __future__ import annotations
@@ -167,18 +167,19 @@ class _Search:
                 continue
             if any(found.exponential for found in finite):
                 return ONSET
-            calm = max(finite, key=lambda found: found.probe.eta)
-            beyond = [found for found in self.judged if found.probe.eta > calm.probe.eta]
+            beyond = [eta for eta in tested if eta > max(rates)]
             if beyond:
-                wild = min(beyond, key=lambda found: found.probe.eta)
-                if wild.probe.eta / calm.probe.eta <= DIVERGENCE:
+                low, high = max(rates), min(beyond)
+                if high / low <= DIVERGENCE:
                     return DIVERGES
-                eta = _between(calm, wild, len(tested) % 2 == 0)
+                # Every other probe halves the bracket, whatever the edge is thought to be.
+                eta = self._edge(low, high) if len(tested) % 2 else math.sqrt(low * high)
             elif max(rates) >= start * FACTOR**POWERS:
                 return REGULAR
             else:
                 eta = max(rates) * FACTOR
-        return UNFINISHED
+        is_close = self.divergence().ratio <= self.tolerance**2
+        return DIVERGES if is_close and not any(f.grows for f in self.judged) else UNFINISHED
 
     def refine(self) -> None:
         """Probe where the crossings that are not yet known are thought to be, one after another."""
@@ -214,26 +215,26 @@ class _Search:
     def result(self, outcome: str) -> Bracket:
         """The bracket for an outcome."""
         first, half, full = self.crossings()
-        if outcome not in (ONSET, EVERYWHERE, UNFINISHED):
+        if outcome not in (ONSET, UNFINISHED):
             half = full = None
         if outcome in (DIVERGES, UNSTABLE):
             first = None
         return Bracket(outcome, first, half, full, self.divergence(), tuple(self.judged))
 
+    def _edge(self, low: float, high: float) -> float:
+        """Where training would begin to diverge if it did as on a quadratic.
+
+        There the perturbation grows by ηh - 1 an epoch, and the edge is 2/h. A little aside of it
+        the next probe shuts the bracket on the side where it is wider.
+        """
+        middle = math.sqrt(low * high)
+        rate = self._at(high)[0].late_rate
+        if not (math.isfinite(rate) and rate > 0):
+            return middle
+        edge = 2 * high / (1 + math.exp(rate))
+        if edge < low:
+            return middle
+        return min(edge * ASIDE, math.sqrt(edge * high)) if edge < middle else edge / ASIDE
+
     def _at(self, eta: float) -> list[Judged]:
         return [found for found in self.judged if found.probe.eta == eta]
-
-
-def _between(calm: Judged, wild: Judged, use_rates: bool) -> float:
-    """The middle, or where the late rate is thought to pass 0.
-
-    A little aside of it, so that the next probe shuts the bracket on the side where it is wider.
-    """
-    low, high = calm.probe.eta, wild.probe.eta
-    below, above = calm.late_rate, wild.late_rate
-    if not (use_rates and below < 0 < above):
-        return math.sqrt(low * high)
-    root = low * math.exp(math.log(high / low) * below / (below - above))
-    if root * root < low * high:
-        return min(root * ASIDE, math.sqrt(root * high))
-    return max(root / ASIDE, math.sqrt(root * low))
