@@ -182,6 +182,15 @@ def test_a_probe_that_vanishes_or_breaks_off_is_judged() -> None:
     assert found.peak == 4
 
 
+def test_so_much_growth_is_chaos_whatever_its_shape() -> None:
+    epoch = np.arange(101.0)
+    for gain, chaotic in ((12.0, False), (15.0, True)):
+        power = gain * np.log1p(epoch) / math.log(101)
+        found = judge(Probe(1.0, 0, power, np.ones(101), None, "finite", 0.0))
+        assert found.verdict == "subexponential"
+        assert found.exponential == chaotic
+
+
 def test_a_probe_ends_early_only_where_its_verdict_is_clear() -> None:
     assert settled(ramp(20.0), 200)
     assert not settled(ramp(6.0), 200)

@@ -90,7 +90,7 @@ def _probes(axes: Axes, probes: xr.Dataset) -> None:
     exponents = np.nan_to_num(np.asarray(probes["exponent"].values, dtype=float))
     verdicts = probes["verdict"].values
     kinds = np.where(probes["peak_growth"].values > E_FOLD, 1, 2)
-    kinds[verdicts == schema.EXPONENTIAL] = 0
+    kinds[probes["exponential"].values] = 0
     kinds[verdicts == schema.BLOW_UP] = 3
     axes.axhline(0, color=style.INK, linewidth=0.6, zorder=0)
     for kind, (marker, colour, words) in enumerate(KINDS):
@@ -170,7 +170,7 @@ def _race(axes: Axes, race: xr.Dataset) -> None:
     if not full.all():
         (rings,) = axes.plot(rates[~full], values[~full], marker, color=style.RED, label=bound)
         rings.set_markerfacecolor("white")
-        axes.legend(loc="best")
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, borderpad=0.2)
     if measure == "loss" and np.nanmin(values) > 0:
         scales.log_axis(axes)
         axes.yaxis.set_minor_locator(NullLocator())

@@ -86,8 +86,13 @@ class Judged(NamedTuple):
 
     @property
     def exponential(self) -> bool:
-        """Whether it grew as in a chaotic transient."""
-        return self.verdict == EXPONENTIAL
+        """Whether it grew exponentially, or by so much that the shape does not matter.
+
+        A tangent never saturates, so that a rate that changes may look like a power law; but none
+        gains three times ln 100 within the epochs of a probe.
+        """
+        ample = self.peak >= AMPLE * MIN_GROWTH
+        return self.verdict == EXPONENTIAL or (ample and not self.diverged)
 
 
 def judge(probe: Probe, min_growth: float = MIN_GROWTH) -> Judged:

@@ -41,8 +41,8 @@ class Onset:
         eta_fastest: The recommendation.
         eta_fastest_interval: Around all that were fastest for some initialisation.
         probes: Over `probe`, in the order asked, and `epoch`: `learning_rate`, `init`, `verdict`,
-            `exponent`, `peak_growth` (e-folds), `epochs`, `cost`, `growth` and `loss`. Its
-            attributes are the learning rates above.
+            `exponent`, `exponential` (as the search counts it), `peak_growth` (e-folds), `epochs`,
+            `cost`, `growth` and `loss`. Its attributes are the learning rates above.
         race: Over `learning_rate`: `epochs` trained, `mean_training_time` and `reached` of the
             target, `best_score`, or `lowest_loss` of a map without one, and `loss` at the end;
             empty where there was none. Its attribute `measure` says what decided.
@@ -147,6 +147,7 @@ def _probes(found: Bracket) -> xr.Dataset:
         schema.INIT: [probe.init for probe in probes],
         "verdict": [judged.verdict for judged in found.judged],
         "exponent": [judged.exponent for judged in found.judged],
+        "exponential": [judged.exponential for judged in found.judged],
         "peak_growth": [judged.peak for judged in found.judged],
         "epochs": [len(probe.growth) - 1 for probe in probes],
         "cost": [probe.cost for probe in probes],

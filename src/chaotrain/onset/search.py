@@ -16,8 +16,8 @@ crossings, until each is known to `tolerance` or the budget is spent:
 - `half`: half of the initialisations are exponential, η_0;
 - `full`: nine in ten are, η_1. (No finite sample can tell that all are.)
 
-An undecided probe counts as not exponential, since within its epochs it is not; one that diverged
-counts for nothing.
+A probe that gained three times ln 100 counts as exponential whatever the verdict; an undecided one
+counts as not, since within its epochs it is not; one that diverged counts for nothing.
 
 Where training diverges before it is chaotic, the learning rate at which it does is bisected to
 0.1%, as far as the budget goes.
