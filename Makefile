@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
-SOURCES := conftest.py src tests bench examples
+SOURCES := conftest.py src tests benchmarks examples
 
 .PHONY: help reproduce test test-slow bench format clean
 
@@ -37,7 +37,7 @@ test-slow: $(VENV)/dev ## The tests that take longer
 	$(BIN)/pytest -m slow
 
 bench: $(VENV)/bench ## Speed against the matrix-product limit of this machine, and against PyTorch
-	$(BIN)/python bench/speed.py
+	$(BIN)/python benchmarks/speed.py
 
 format: $(VENV)/dev ## Format and fix what can be fixed
 	$(BIN)/ruff format $(SOURCES)

@@ -18,14 +18,16 @@ errors schema
 signals overrides explaining files maps distances
 fields importing
 layout networks tasks optimizers
-training ensembles
+training ensembles alignment
+twins
 growth statistics
 analysis
 experiment
 balls provenance systems curvature
+spaces
 tangent
-store
-study exports tiles
+store horizon
+study exports tiles parts
 runs
 atlas sensitivity figures anatomy onset
 tables progress

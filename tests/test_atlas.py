@@ -188,7 +188,11 @@ def test_scales(file: Path) -> None:
 
 
 def test_the_figures_are_in_order() -> None:
-    assert list(atlas.presets()) == ["atlas", *(f"figure-{number}" for number in range(6, 15))]
+    assert list(atlas.presets()) == [
+        "atlas",
+        *(f"figure-{number}" for number in range(6, 15)),
+        "predecessor",
+    ]
 
 
 @pytest.mark.parametrize("name", atlas.presets())

@@ -25,6 +25,7 @@ BASELINE = {
     "epochs": 201,
     "epsilon": 1e-8,
     "method": "perturbation",
+    "horizon": False,
     "dtype": "float64",
     "loss": None,
     "optimizer": {"name": "sgd", "options": {}, "schedule": None},

@@ -42,7 +42,7 @@ def test_the_data_set_is_as_the_schema_says(
 ) -> None:
     tiny.patch(monkeypatch)
     (tmp_path / "tiny.toml").write_text(tiny.FILE)
-    settings = experiment.load(tmp_path / "tiny.toml", [f'method = "{method}"'])
+    settings = experiment.load(tmp_path / "tiny.toml", [f'method = "{method}"', "horizon = true"])
     study = runs.run(settings, tmp_path / "study")
     dataset, summary = study.dataset, study.summary
     for variables, found in (

@@ -88,7 +88,9 @@ def test_a_task_is_the_same_every_time(name: str) -> None:
 def test_no_sample_is_in_both_parts_or_lost(name: str) -> None:
     task = load(name)
     share = len(task.test_inputs) / (len(task.inputs) + len(task.test_inputs))
-    assert share == pytest.approx(0.2 if name == "modular-addition" else 0.3, abs=0.01)
+    assert share == pytest.approx(
+        0.2 if name in ("modular-addition", "iris-raw") else 0.3, abs=0.01
+    )
     if name in ("two-moons", "spirals", "teacher-student", "modular-addition"):
         both = np.vstack([task.inputs, task.test_inputs])
         assert len(np.unique(both, axis=0)) == len(both)
@@ -137,6 +139,16 @@ def test_iris_is_that_of_scikit_learn_in_another_order() -> None:
     assert affine.score(both[np.lexsort(both.T)], inputs[np.lexsort(inputs.T)]) > 0.999
     assert np.bincount(np.r_[task.targets, task.test_targets]).tolist() == [50, 50, 50]
     assert np.bincount(labels).tolist() == [50, 50, 50]
+
+
+def test_raw_iris_is_that_of_scikit_learn_in_cm() -> None:
+    task = load("iris-raw")
+    inputs, labels = load_iris(return_X_y=True)
+    both = np.c_[np.vstack([task.inputs, task.test_inputs]), np.r_[task.targets, task.test_targets]]
+    known = np.c_[inputs, labels]
+    np.testing.assert_array_equal(both[np.lexsort(both.T)], known[np.lexsort(known.T)])
+    assert np.bincount(task.targets).tolist() == [40, 40, 40]
+    assert np.bincount(task.test_targets).tolist() == [10, 10, 10]
 
 
 def test_least_squares_on_diabetes_reaches_what_its_docstring_says() -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import chaotrain as ct
-from chaotrain import ensembles, experiment, layout, runs, store, tasks
+from chaotrain import anatomy, ensembles, experiment, layout, runs, store, systems, tasks
 
 FILE = """
 task = "tiny"
@@ -48,18 +48,19 @@ def patch(patcher: pytest.MonkeyPatch) -> None:
     patcher.setitem(tasks.TASKS, "tiny", task)
     patcher.setattr(layout, "TILE_FLOPS", 1.0)
     patcher.setattr(layout, "CALL_FLOPS", 2e4)
-    original, known = runs.system_of, _systems
+    original, known = systems.system_of, _systems
 
     def system_of(settings: Any, data_dir: Any = None) -> ct.TrainingMap:
-        grid = set(experiment.Grid.model_fields)
-        name = settings.model_dump_json(exclude=grid)
+        own = experiment.Experiment.model_fields.keys() - experiment.Grid.model_fields.keys()
+        name = settings.model_dump_json(include=own)
         if settings.task != "tiny":
             return original(settings, data_dir)
         if name not in known:
             known[name] = original(settings, data_dir)
         return known[name]
 
-    patcher.setattr(runs, "system_of", system_of)
+    for module in (runs, anatomy):
+        patcher.setattr(module, "system_of", system_of)
 
 
 _systems: dict[str, Any] = {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chaotrain import (
+        alignment,
         anatomy,
         distances,
         figures,
@@ -19,14 +20,17 @@ if TYPE_CHECKING:
         tangent,
         tasks,
     )
+    from chaotrain.analysis import finite_size_exponent
     from chaotrain.balls import divergence
     from chaotrain.curvature import sharpness, sharpness_along, stability_threshold
     from chaotrain.errors import ProvenanceWarning, UserError
     from chaotrain.growth import Growth, fit_growth
+    from chaotrain.horizon import reproducibility_horizon
     from chaotrain.maps import Map
     from chaotrain.networks import Network
     from chaotrain.onset import Onset, find_onset
     from chaotrain.runs import sweep
+    from chaotrain.spaces import separation
     from chaotrain.study import Study
     from chaotrain.tangent import (
         finite_time_exponent,
@@ -52,11 +56,13 @@ __all__ = [
     "Task",
     "TrainingMap",
     "UserError",
+    "alignment",
     "anatomy",
     "distances",
     "divergence",
     "figures",
     "find_onset",
+    "finite_size_exponent",
     "finite_time_exponent",
     "fit_growth",
     "kaplan_yorke",
@@ -65,7 +71,9 @@ __all__ = [
     "maps",
     "networks",
     "optimizers",
+    "reproducibility_horizon",
     "rescaled_pair",
+    "separation",
     "sharpness",
     "sharpness_along",
     "stability_threshold",
@@ -89,12 +97,15 @@ _HOMES = {
     "UserError": "errors",
     "divergence": "balls",
     "find_onset": "onset",
+    "finite_size_exponent": "analysis",
     "finite_time_exponent": "tangent",
     "fit_growth": "growth",
     "kaplan_yorke": "tangent",
     "lyapunov_convergence": "tangent",
     "lyapunov_spectrum": "tangent",
+    "reproducibility_horizon": "horizon",
     "rescaled_pair": "tangent",
+    "separation": "spaces",
     "sharpness": "curvature",
     "sharpness_along": "curvature",
     "stability_threshold": "curvature",

@@ -1,20 +1,87 @@
-"""The anatomy of one training: pair, tangent, loss, score and sharpness over the same epochs."""
+"""The anatomy of one training: pair, tangent, loss, score, sharpness and separation by epoch."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
 
 import xarray as xr
+from pydantic import Field
 
-from chaotrain import schema
+from chaotrain import experiment, runs, schema, signals
 from chaotrain.balls import divergence
 from chaotrain.curvature import sharpness_along
+from chaotrain.experiment import Experiment
+from chaotrain.fields import Count, Positive
 from chaotrain.maps import Key
+from chaotrain.parts import Keep, Parts
+from chaotrain.spaces import separation
 from chaotrain.statistics.clock import Transient, transient
-from chaotrain.tangent import tangent_growth
+from chaotrain.systems import system_of
+from chaotrain.tangent import lyapunov_convergence, tangent_growth
+from chaotrain.tangent.products import floating
 from chaotrain.training import TrainingMap
 
-__all__ = ["Transient", "dissect", "transient"]
+__all__ = ["Dissection", "Transient", "dissect", "run", "transient"]
+
+# The parts of a dissection, and about how many steps of one network an epoch of each is worth.
+WORK = {"pair": 2, "tangent": 3, "sharpness": 10, "separation": 4, "spectrum": 9}
+# How many of the leading exponents.
+EXPONENTS = 4
+
+
+class Dissection(Experiment):
+    """What is dissected: one initialisation of an experiment, at one learning rate.
+
+    Attributes:
+        eta: The learning rate.
+        init: Which initialisation.
+        every: Epochs between two measurements of the sharpness.
+    """
+
+    eta: Positive
+    init: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    every: Count = 5
+
+
+def run(
+    settings: Experiment,
+    out: str | Path,
+    eta: float,
+    init: int = 0,
+    every: int = 5,
+    progress: runs.Progress | None = None,
+    data_dir: str | Path | None = None,
+) -> xr.Dataset:
+    """Dissect one training of an experiment, or go on where that was stopped.
+
+    Args:
+        settings: The experiment.
+        out: The directory; every finished part is stored there.
+        eta: The learning rate.
+        init: Which initialisation.
+        every: Epochs between two measurements of the sharpness.
+        progress: Called with a `runs.Tick` now and then.
+        data_dir: The folder of data that is not bundled.
+
+    Returns:
+        As `dissect`.
+
+    Raises:
+        UserError: On a number out of range, a directory that holds anything else, or as `dissect`.
+        Interrupted: If a signal asked for it; finished parts are kept.
+    """
+    fields = settings.model_dump(exclude_none=True) | {"eta": eta, "init": init, "every": every}
+    asked = experiment.validated(Dissection, fields)
+    parts = Parts(out, "anatomy", asked)
+    parts.check()  # before the data is read
+    system, key = system_of(asked, data_dir), runs.key_of(asked, asked.init)
+    with parts.opened(system.hashes) as keep:
+        return dissect(
+            system, eta, key, epochs=asked.epochs, every=every, keep=keep, progress=progress
+        )
 
 
 def dissect(
@@ -24,9 +91,10 @@ def dissect(
     *,
     epochs: int = 201,
     every: int = 5,
-    told: Callable[[str], None] = lambda stage: None,
+    keep: Keep = lambda part, compute: compute(),
+    progress: runs.Progress | None = None,
 ) -> xr.Dataset:
-    """Measure one training in four ways over the same epochs.
+    """Measure one training in six ways over the same epochs.
 
     Args:
         system: The training.
@@ -34,16 +102,22 @@ def dissect(
         key: An integer or a JAX key.
         epochs: Steps T.
         every: Epochs between two measurements of the sharpness.
-        told: Called with what is measured next.
+        keep: Called with the name of each part and a function that computes it; it may return
+            what it kept of an earlier call instead.
+        progress: Called with a `runs.Tick` now and then; a tile is a part.
 
     Returns:
         Over `epoch`: `distance` of a pair; `growth` and `rate` of the tangent from the same
         perturbation; `loss`, `train_accuracy`, `test_accuracy`; `sharpness` and `instability`, its
-        ratio to the threshold of the optimiser, NaN between measurements. Attributes `eta`,
-        `transient_start` and `transient_stop` (see `transient`).
+        ratio to the threshold of the optimiser, NaN between measurements; and what `separation`
+        measures of the pair, some of it over `layer` too. Over (exponent, length): `spectrum` with
+        `_low` and `_high`, the running means of the leading exponents (`lyapunov_convergence`).
+        Attributes `eta`, `transient_start` and `transient_stop` (see `transient`), `alignment` (see
+        `separation`) and `dimension`, the number of all exponents.
 
     Raises:
-        UserError: As `divergence`, `tangent_growth` and `sharpness_along`.
+        UserError: As `divergence`, `tangent_growth`, `sharpness_along`, `separation` and
+            `lyapunov_convergence`.
 
     Example:
         >>> import chaotrain as ct
@@ -52,15 +126,55 @@ def dissect(
         >>> data.attrs["transient_start"]
         nan
     """
-    told("the distance of a pair")
-    pair = divergence(system, eta, key, epochs=epochs, replicas=1)
-    told("the tangent")
-    tangent = tangent_growth(system, eta, key, epochs=epochs)
-    told("the sharpness")
-    curvature = sharpness_along(system, eta, key, epochs=epochs, every=every)
-    found = transient(tangent.growth)
-    data = pair.isel({schema.REPLICA: 0}, drop=True)
-    measured = curvature[["sharpness", "instability"]].reindex(epoch=pair.epoch)
-    data = data.assign(growth=tangent.growth, rate=tangent.rate).assign(measured.data_vars)
-    attributes = {"eta": float(eta), "transient_start": found.start, "transient_stop": found.stop}
-    return data.assign_attrs(attributes | {schema.SCORE: system.score_name})
+    measures: dict[str, Callable[..., xr.Dataset]] = {
+        "pair": functools.partial(divergence, replicas=1),
+        "tangent": tangent_growth,
+        "sharpness": functools.partial(sharpness_along, every=every),
+        "separation": separation,
+        "spectrum": _spectrum,
+    }
+    tick = functools.partial(_tick, progress, epochs)
+    found = {}
+    for index, (part, measure) in enumerate(measures.items()):
+        more: dict[str, Any] = {"epochs": epochs, "progress": functools.partial(tick, index)}
+        found[part] = keep(part, functools.partial(measure, system, eta, key, **more))
+    tick(len(measures), 0)
+    data, apart = (
+        found[part].isel({schema.REPLICA: 0}, drop=True) for part in ("pair", "separation")
+    )
+    measured = found["sharpness"][["sharpness", "instability"]].reindex(epoch=data.epoch)
+    data = data.assign(found["tangent"][["growth", "rate"]].data_vars).assign(measured.data_vars)
+    # The score is that of the pair already.
+    data = data.assign(apart.drop_vars("test_accuracy").data_vars)
+    data = data.assign(found["spectrum"].data_vars)
+    shaded = transient(data.growth)
+    return data.assign_attrs(
+        {
+            "eta": float(eta),
+            "transient_start": shaded.start,
+            "transient_stop": shaded.stop,
+            "alignment": apart.attrs["alignment"],
+            "dimension": found["spectrum"].attrs["dimension"],
+            schema.SCORE: system.score_name,
+        }
+    )
+
+
+def _spectrum(
+    system: TrainingMap, eta: float, key: Key, *, epochs: int, progress: Callable[[int], None]
+) -> xr.Dataset:
+    """The running means of the leading exponents, from the first epoch on."""
+    size = sum(leaf.size for leaf in floating(system.init(key)))
+    count = min(EXPONENTS, size)
+    found = lyapunov_convergence(system, eta, key, epochs, 0, count, progress=progress)
+    names = {"mean": "spectrum", "low": "spectrum_low", "high": "spectrum_high"}
+    return found.drop_dims("step")[list(names)].rename(names)
+
+
+def _tick(progress: runs.Progress | None, epochs: int, part: int, epoch: int) -> None:
+    """Report that a part has come to an epoch, and all before it to the end."""
+    signals.check()
+    if progress is not None:
+        work = [*WORK.values(), 0]
+        done = epochs * sum(work[:part]) + epoch * work[part]
+        progress(runs.Tick(done, epochs * sum(work), part, len(WORK)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +44,7 @@ def divergence(
     perturbed: Sequence[State] | None = None,
     distance: str = "l1",
     memory: float = 2.0,
+    progress: Callable[[int], None] | None = None,
 ) -> xr.Dataset:
     """Evolve a reference and its perturbed replicas, and record how far apart they are.
 
@@ -58,6 +59,7 @@ def divergence(
         perturbed: Explicit perturbed states, instead of `replicas` drawn ones.
         distance: "l1" (the paper's) or "l2", over the map's coordinates.
         memory: What the members may need while they step, in GiB.
+        progress: Called with the number of epochs done after every compiled call.
 
     Returns:
         `distance` (replica, epoch) with T + 1 epochs, the first the realised d(0); and over
@@ -101,6 +103,7 @@ def divergence(
         settings.epochs,
         layout.plan(maps.cost(system), 1, 1 + replicas, settings.epochs, settings.memory),
         distance=DISTANCES[distance],
+        progress=progress,
     )
     return labelled({name: array[0] for name, array in recorded.items()})
 

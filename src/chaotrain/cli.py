@@ -118,26 +118,19 @@ def noise(
 def anatomy(
     source: Source,
     eta: Annotated[float, typer.Option("--eta", help="The learning rate.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="For figure and numbers.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="For figures and numbers.")],
     init: Annotated[int, typer.Option("--init", min=0, help="Which initialisation.")] = 0,
     every: Annotated[int, typer.Option("--every", help="Epochs between two sharpnesses.")] = 5,
     overrides: Override = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Dissect one training: a pair, the tangent, loss and score, and the sharpness over epochs."""
+    """Dissect one training into DIR, or go on with it: when is it chaotic, and what of it is."""
     from chaotrain import anatomy as dissection
-    from chaotrain import experiment, runs, showing, systems
+    from chaotrain import experiment, progress, showing
 
     settings = experiment.load(source, overrides or ())
-    system = systems.system_of(settings, data_dir)
-    data = dissection.dissect(
-        system,
-        eta,
-        runs.key_of(settings, init),
-        epochs=settings.epochs,
-        every=every,
-        told=lambda stage: typer.echo(f"measuring {stage}", err=True),
-    )
+    with progress.shown() as tick:
+        data = dissection.run(settings, out, eta, init, every, tick, data_dir)
     typer.echo(dissection.transient(data.growth))
     for path in showing.draw_anatomy(out, data):
         typer.echo(path)

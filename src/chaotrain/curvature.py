@@ -115,7 +115,13 @@ def sharpness(
 
 @in_float64
 def sharpness_along(
-    system: TrainingMap, eta: float, key: Key = 0, *, epochs: int = 201, every: int = 5
+    system: TrainingMap,
+    eta: float,
+    key: Key = 0,
+    *,
+    epochs: int = 201,
+    every: int = 5,
+    progress: Callable[[int], None] | None = None,
 ) -> xr.Dataset:
     """The sharpness along a training, beside the threshold of its optimiser.
 
@@ -125,6 +131,7 @@ def sharpness_along(
         key: An integer or a JAX key; it draws the initial state.
         epochs: Steps T.
         every: Epochs between two measurements; each starts from the eigenvector of the last.
+        progress: Called with the number of epochs done after every measurement.
 
     Returns:
         Over `epoch`, at 0, `every`, 2 `every`, ... up to T: `sharpness`; `threshold`, above which a
@@ -161,6 +168,8 @@ def sharpness_along(
         if math.isnan(found.value):
             break
         values[index], vector = found.value, found.vector
+        if progress is not None:
+            progress(int(step))
     limits = np.full(len(steps), limit)
     named = {"sharpness": values, "threshold": limits, "instability": values / limits}
     return xr.Dataset(

@@ -100,6 +100,30 @@ def evolve(
         return {name: np.moveaxis(np.asarray(rows), 0, -1) for name, rows in carry[-1].items()}
 
 
+def visit(
+    system: Map,
+    states: State,
+    etas: Array,
+    epochs: int,
+    layout: Layout,
+    every: int,
+) -> Iterator[tuple[int, State]]:
+    """Evolve balls as `evolve` does, bit for bit, and stop by at their states.
+
+    Arguments are those of `evolve`; 64-bit types are the caller's to switch on.
+
+    Yields:
+        Each epoch 0, `every`, 2 `every`, ... up to T with the states (ball, member, ...) then.
+    """
+    run, carry = _compiled(system, states, etas, epochs, layout, l1)
+    yield 0, states
+    for epoch in range(every, epochs + 1, every):
+        for start, stop in _calls(every, layout.epochs_per_call):
+            carry = run(carry, epoch - every + start, epoch - every + stop)
+            carry[-1]["distance"].block_until_ready()
+        yield epoch, carry[0]
+
+
 def _calls(rows: int, length: int) -> Iterator[tuple[int, int]]:
     for start in range(0, rows, length):
         yield start, min(start + length, rows)

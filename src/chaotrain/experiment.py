@@ -44,6 +44,8 @@ class Grid(Model):
         epsilon: Half-width ε of the uniform perturbation of each weight.
         method: How growth is measured: by "perturbation", the distance to the replicas; by the
             "tangent", which is exact and needs neither replicas nor ε; or by "both".
+        horizon: Whether each initialisation is trained once more with its sums over samples in
+            another order, to see from which epoch on rounding makes another training.
         seed: Initialisation i is drawn with the JAX key fold_in(key(seed), i).
         targets: Test accuracies whose training time τ is measured, in increasing order.
         target: The main target, one of `targets`; by default the largest.
@@ -56,6 +58,7 @@ class Grid(Model):
     epochs: Steps = 201
     epsilon: Width = 1e-8
     method: Literal["perturbation", "tangent", "both"] = "perturbation"
+    horizon: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     targets: list[Share] = Field(default=[0.9], min_length=1)
     target: Share | None = None

@@ -86,6 +86,21 @@ def append_line(path: Path, line: str) -> None:
             raise
 
 
+def check_makeable(folder: Path) -> None:
+    """Check that a folder that is not there yet can be made.
+
+    Raises:
+        UserError: If not.
+    """
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UserError(
+            f"out = {folder}: {existing} is not a directory that can be written, choose another"
+        )
+
+
 def exists(path: Path) -> bool:
     """Whether there is something at a path, be it ever so long."""
     try:

@@ -47,6 +47,7 @@ def sweep(
     epochs: int = 201,
     epsilon: float = 1e-8,
     method: str = "perturbation",
+    horizon: bool = False,
     seed: int = 0,
     targets: Sequence[float] | None = None,
     target: float | None = None,
@@ -69,6 +70,7 @@ def sweep(
         epochs: Steps T.
         epsilon: Half-width of the perturbation.
         method: "perturbation", "tangent" (exact, without replicas and ε) or "both".
+        horizon: Whether to measure from which epoch on rounding makes another training.
         seed: From 0 to 2³² - 1.
         targets: Test scores whose training time is measured; by default the task's.
         target: The main one; by default the largest.
@@ -101,6 +103,7 @@ def sweep(
         "epochs": epochs,
         "epsilon": epsilon,
         "method": method,
+        "horizon": horizon,
         "seed": seed,
         "targets": (getattr(system, "target", 0.9),) if targets is None else targets,
         "target": target,

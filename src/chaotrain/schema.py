@@ -13,6 +13,8 @@ from dataclasses import dataclass
 SCORE = "score"
 LEARNING_RATE, INIT, REPLICA, EPOCH, TARGET = "learning_rate", "init", "replica", "epoch", "target"
 DISTANCE, TANGENT_GROWTH = "distance", "tangent_growth"
+ROUNDING_DISTANCE = "rounding_distance"
+LAYER = "layer"
 
 # Verdict of a ball (design.md, section 1).
 EXPONENTIAL = "exponential"
@@ -73,11 +75,13 @@ COORDINATES = {
     REPLICA: Variable((REPLICA,), "perturbed copy"),
     EPOCH: Variable((EPOCH,), "epoch", "epoch"),
     TARGET: Variable((TARGET,), "target test score"),
+    LAYER: Variable((LAYER,), "layer of the network"),
 }
 
 RECORDED = {
     DISTANCE: Variable((*_BALL, REPLICA, EPOCH), "L1 distance to the reference network"),
     TANGENT_GROWTH: Variable((*_BALL, EPOCH), "ln‖v(t)‖/‖v(0)‖ of a tangent vector v"),
+    ROUNDING_DISTANCE: Variable((*_BALL, EPOCH), "L1 distance to itself with other rounding"),
     "loss": Variable((*_BALL, EPOCH), "training loss"),
     "train_accuracy": Variable((*_BALL, EPOCH), "training score (accuracy, or R² of a regression)"),
     "test_accuracy": Variable((*_BALL, EPOCH), "test score (accuracy, or R² of a regression)"),
@@ -97,6 +101,24 @@ def recorded(name: str, axes: int) -> tuple[tuple[str, ...], dict[str, str]]:
     return (REPLICA, EPOCH)[-axes:], known.attrs if known else {}
 
 
+_PAIR = (REPLICA, EPOCH)
+
+# What `chaotrain.separation` measures of one ball, between the reference and each replica.
+SEPARATION = {
+    "l1": Variable(_PAIR, "L1 distance of the parameters"),
+    "l2": Variable(_PAIR, "L2 distance of the parameters"),
+    "l1_aligned": Variable(_PAIR, "L1 distance after alignment of the hidden units"),
+    "l2_aligned": Variable(_PAIR, "L2 distance after alignment of the hidden units"),
+    "layer_l1": Variable((LAYER, *_PAIR), "L1 distance of the parameters of a layer"),
+    "layer_l2": Variable((LAYER, *_PAIR), "L2 distance of the parameters of a layer"),
+    "layer_norm": Variable((LAYER, EPOCH), "L2 norm of a layer of the reference"),
+    "disagreement": Variable(_PAIR, "share of test samples that get another class"),
+    "output_l2": Variable(_PAIR, "L2 distance of the test outputs, root mean square over samples"),
+    "output_norm": Variable((EPOCH,), "L2 norm of the reference's test outputs, likewise"),
+    "test_accuracy": Variable((EPOCH,), "test score (accuracy, or R² of a regression)"),
+    "replica_accuracy": Variable(_PAIR, "test score of the replica"),
+}
+
 DERIVED = {
     "exponent": Variable(_BALL, "local network Lyapunov exponent", "1/epoch"),
     "exponent_low": Variable(_BALL, "its lower 95% limit", "1/epoch"),
@@ -112,6 +134,8 @@ DERIVED = {
     "tangent_exponent_high": Variable(_BALL, "its upper 95% limit", "1/epoch"),
     "tangent_verdict": Variable(_BALL, "verdict of the fit of the tangent's growth"),
     "disagrees": Variable(_BALL, "whether replicas and tangent disagree (1 or 0)"),
+    "horizon": Variable(_BALL, "epoch from which on rounding makes another training", "epoch"),
+    "horizon_predicted": Variable(_BALL, "that epoch by the exponent", "epoch"),
     "status": Variable(_BALL, "whether the ball ran and stayed finite"),
     "blow_up_epoch": Variable(_BALL, "first epoch that is not finite", "epoch"),
     "training_time": Variable((*_BALL, TARGET), "first epoch at the target score", "epoch"),
@@ -137,6 +161,14 @@ SUMMARY = {
     "tangent_nmle_high": Variable(_RATE, "its upper 95% limit", "1/epoch"),
     "compared": Variable(_RATE, "initialisations measured by replicas and tangent"),
     "disagreeing": Variable(_RATE, "those in which the two disagree beyond the joint interval"),
+    "horizon": Variable(
+        _RATE, "median epoch from which on rounding makes another training", "epoch"
+    ),
+    "horizon_low": Variable(_RATE, "its lower 95% limit", "epoch"),
+    "horizon_high": Variable(_RATE, "its upper 95% limit", "epoch"),
+    "horizon_predicted": Variable(_RATE, "the median of that epoch by the exponent", "epoch"),
+    "horizon_predicted_low": Variable(_RATE, "its lower 95% limit", "epoch"),
+    "horizon_predicted_high": Variable(_RATE, "its upper 95% limit", "epoch"),
     "ran": Variable(_RATE, "initialisations run"),
     "decided": Variable(_RATE, "initialisations decided"),
     "regime": Variable(_RATE, "training regime"),

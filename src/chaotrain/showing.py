@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 import xarray as xr
 
-from chaotrain import atlas, exports, files, tables
+from chaotrain import atlas, exports, files, schema, tables
 from chaotrain.atlas import Atlas
 from chaotrain.errors import UserError
 from chaotrain.onset import Onset
@@ -42,15 +42,18 @@ def single(folder: Path) -> Study:
 
 
 def summary(found: Study | Atlas) -> None:
-    """Print the tables of a study, or the row of every case of a collection."""
+    """Print the tables of a study, or of a collection the row of every case, and scans of ε."""
     if isinstance(found, Study):
         statistics = found.summary
         tell_unfinished(found)
         tables.show(statistics)
     else:
-        rows = found.rows()
+        rows, scans = _judged(found), _scans(found)
         tell_unfinished(found)
-        tables.show_cases(rows)
+        if rows:
+            tables.show_cases(rows)
+        for scan in scans.values():
+            tables.show_scan(scan)
 
 
 def as_json(found: Study | Atlas) -> str:
@@ -66,6 +69,8 @@ def as_json(found: Study | Atlas) -> str:
             "summary": json.loads(exports.summary_json(study.summary)) if study else None,
         }
     content = {"title": found.collection.title, "scale": found.collection.scale, "cases": cases}
+    scans = {name: json.loads(exports.summary_json(scan)) for name, scan in _scans(found).items()}
+    content |= {"scans": scans} if scans else {}
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
@@ -73,7 +78,22 @@ def as_markdown(found: Study | Atlas) -> str:
     """The tables of `summary` as a page in Markdown."""
     if isinstance(found, Study):
         return tables.report(found.path.resolve().name, found.summary)
-    return tables.report(found.collection.title, found.rows())
+    rows, title = _judged(found), found.collection.title
+    pages = [tables.report(title, rows)] if rows else []
+    return "\n".join(pages + [tables.report(title, scan) for scan in _scans(found).values()])
+
+
+def _judged(found: Atlas) -> list[list[atlas.Row]]:
+    """The rows of the groups that are no scan of ε, which says nothing about the claim."""
+    groups = zip(found.collection.groups, found.rows(), strict=True)
+    return [rows for group, rows in groups if not atlas.is_scan(group)]
+
+
+def _scans(found: Atlas) -> dict[str, xr.Dataset]:
+    """The scans of ε among the groups, by the names of these, as far as they ran."""
+    groups = [group for group in found.collection.groups if atlas.is_scan(group)]
+    scans = {group.name: atlas.scan_of(found, group) for group in groups}
+    return {name: scan for name, scan in scans.items() if scan is not None}
 
 
 def tell_unfinished(found: Study | Atlas) -> None:
@@ -120,9 +140,15 @@ def draw(found: Study | Atlas) -> list[Path]:
     if not found.studies:
         raise UserError(f"{found.path} has no finished tile yet: run it again to resume")
 
+    scans = _scans(found)
+
     def save(folder: Path) -> list[Path]:
         paths: list[Path] = []
         for group in found.collection.groups:
+            if group.name in scans:
+                name = group.name if found.collection.nested else "epsilon-scan"
+                paths += figures.save_epsilon_scan(group.title, scans[group.name], folder, name)
+                continue
             panels = [
                 figures.Case(
                     title, study.dataset if study else None, study.summary if study else None
@@ -144,13 +170,25 @@ def draw_noise(root: Path, weights: xr.Dataset, batches: xr.Dataset) -> list[Pat
 
 
 def draw_anatomy(folder: Path, data: xr.Dataset) -> list[Path]:
-    """Write the numbers and the figure of `chaotrain anatomy` into a folder."""
+    """Write the numbers and the figures of `chaotrain anatomy` into a folder."""
     from chaotrain import figures
 
+    def over(dimension: str) -> xr.Dataset:
+        return data[[name for name, array in data.data_vars.items() if dimension in array.dims]]
+
+    tables = {
+        "anatomy.csv": data.drop_dims([schema.LAYER, "exponent", "length"]),
+        "anatomy-layers.csv": over(schema.LAYER),
+        "anatomy-spectrum.csv": over("exponent"),
+    }
     with files.writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        files.write(folder / "anatomy.csv", data.to_dataframe().to_csv().encode())
-        return [folder / "anatomy.csv", *figures.save_anatomy(data, folder)]
+        for name, table in tables.items():
+            files.write(folder / name, table.to_dataframe().to_csv().encode())
+        drawn = (figures.save_anatomy, figures.save_weights_and_function, figures.save_spectrum)
+        return [
+            *(folder / name for name in tables),
+            *(path for save in drawn for path in save(data, folder)),
+        ]
 
 
 def tell_search(event: Judged | Lane) -> None:

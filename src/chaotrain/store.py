@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -96,7 +95,7 @@ class Store:
         """
         try:
             if not self.root.is_dir():
-                self._check_makeable()
+                files.check_makeable(self.root)
             elif (self.root / EXPERIMENT).exists():
                 self._check_same(new)
             elif self._is_foreign():
@@ -107,16 +106,6 @@ class Store:
             raise UserError(
                 f"out = {self.root}: it cannot be used ({error.strerror}), choose another directory"
             ) from None
-
-    def _check_makeable(self) -> None:
-        existing = self.root
-        while not existing.exists() and existing != existing.parent:
-            existing = existing.parent
-        if not existing.is_dir() or not os.access(existing, os.W_OK):
-            raise UserError(
-                f"out = {self.root}: {existing} is not a directory that can be written, "
-                "choose another"
-            )
 
     def _check_same(self, new: Grid) -> None:
         held = self.grid()

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from chaotrain import ensembles, layout, maps
+from chaotrain import ensembles, layout, maps, schema, twins
 from chaotrain.balls import check_epsilon
 from chaotrain.errors import UserError
 from chaotrain.experiment import Grid
@@ -35,6 +35,8 @@ def plan(system: Map, grid: Grid, reference: State) -> Layout:
         check_epsilon(system, reference, grid.epsilon)
     if grid.follows_tangent:
         _check_tangent(system, reference, grid)
+    if grid.horizon:
+        twins.twins_of(system)
     # Beside replicas a tangent is the smaller part; alone it sizes the tiles.
     cost = maps.cost(system if grid.copies else Following.of(system))
     members = 1 + grid.copies
@@ -44,9 +46,10 @@ def plan(system: Map, grid: Grid, reference: State) -> Layout:
     return cut
 
 
-def work(grid: Grid) -> tuple[int, int]:
-    """Members that step for a ball's tangent (as many as it costs), and for its distances."""
-    return (2 if grid.follows_tangent else 0), (1 + grid.copies if grid.copies else 0)
+def work(grid: Grid) -> tuple[int, int, int]:
+    """Members that step for a ball's tangent (as many as it costs), distances, and horizon."""
+    tangent, pair = 2 if grid.follows_tangent else 0, 1 + grid.copies if grid.copies else 0
+    return tangent, pair, 2 if grid.horizon else 0
 
 
 def compute(
@@ -71,7 +74,7 @@ def compute(
         Arrays with a leading axis (ball), as `schema.RECORDED` names them.
     """
     rates = jnp.array([grid.learning_rates[rate] for rate, _ in balls])
-    tangent, pair = work(grid)
+    tangent, pair, both = work(grid)
     recorded: ensembles.Recorded = {}
 
     def started(start: Callable[[Array], State]) -> State:
@@ -98,6 +101,17 @@ def compute(
             grid.epochs,
             plan,
             progress=lambda epochs: tick(tangent * grid.epochs + pair * epochs),
+        )
+    if grid.horizon:
+        pairs = twins.twins_of(system)
+        done = (tangent + pair) * grid.epochs
+        recorded[schema.ROUNDING_DISTANCE] = twins.evolve(
+            pairs,
+            started(pairs.init),
+            rates,
+            grid.epochs,
+            plan,
+            lambda epochs: tick(done + both * epochs),
         )
     return recorded
 

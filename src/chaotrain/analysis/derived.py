@@ -15,7 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from chaotrain import schema
-from chaotrain.analysis import agreement
+from chaotrain.analysis import agreement, horizons
 from chaotrain.analysis.arrays import if_recorded, labelled, ordered, which_ran, word_array
 from chaotrain.analysis.times import check_target, training_time, valid_accuracy
 from chaotrain.analysis.transients import transients
@@ -84,7 +84,8 @@ def derive(recorded: xr.Dataset, targets: Sequence[float]) -> xr.Dataset:
         broken |= ~np.isfinite(loss)
     blown = ran & broken.any(axis=2)
 
-    derived = _growth(distance, tangent, ran & ~blown)
+    rounding = if_recorded(recorded, schema.ROUNDING_DISTANCE)
+    derived = _growth(distance, tangent, rounding, ran & ~blown)
     derived["verdict"][blown] = schema.BLOW_UP
     derived["status"] = np.select([~ran, blown], [schema.ABSENT, schema.BLOW_UP], schema.FINITE)
     derived["blow_up_epoch"] = np.where(blown, epochs[broken.argmax(axis=2)], np.nan)
@@ -111,10 +112,10 @@ def derive(recorded: xr.Dataset, targets: Sequence[float]) -> xr.Dataset:
 
 
 def _growth(
-    distance: Floats | None, tangent: Floats | None, fitted: Booleans
+    distance: Floats | None, tangent: Floats | None, rounding: Floats | None, fitted: Booleans
 ) -> dict[str, NDArray[Any]]:
     """Return what the growth fit says of the fitted balls, each (R, I)."""
-    numbers = (*_GROWTH, *agreement.FIELDS)
+    numbers = (*_GROWTH, *agreement.FIELDS, *horizons.FIELDS)
     growth: dict[str, NDArray[Any]] = {name: np.full(fitted.shape, np.nan) for name in numbers}
     for name in ("verdict", "tangent_verdict"):
         growth[name] = word_array(fitted.shape, schema.VERDICTS)
@@ -127,6 +128,9 @@ def _growth(
         found["verdict"] = fit.verdict
         if distance is not None and tangent is not None:
             found |= agreement.compare(fit, tangent[rate, init])
+        if rounding is not None:
+            horizon = horizons.horizon_of(rounding[rate, init], fit)
+            found |= dict(zip(horizons.FIELDS, horizon, strict=False))
         for name, value in found.items():
             growth[name][rate, init] = value
     return growth

@@ -14,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from chaotrain import schema
+from chaotrain.analysis import horizons
 from chaotrain.analysis.arrays import if_recorded, labelled, ordered, word_array
 from chaotrain.analysis.times import censored, valid_accuracy
 from chaotrain.analysis.transients import lifetimes, phase_shares
@@ -32,6 +33,8 @@ def summarise(
     - λ_nMLE is the mean of Λ over the decided initialisations. `nmle_std` is the standard
       deviation of that sample with divisor n - 1, since the initialisations are a sample of all
       that could be drawn and it estimates their spread: NaN for fewer than two.
+    - `horizon` is the median of the epochs from which on rounding makes another training, measured
+      and `_predicted`: infinite if half of them lie beyond the run.
     - `tangent_nmle` is the mean of `tangent_exponent` over the initialisations compared.
     - ρ is the share of the decided that are exponential, with Wilson's interval.
     - ⟨τ⟩ is the mean of min(τ, T) over all that ran, T the last epoch. One that blew up counts
@@ -90,6 +93,7 @@ def summarise(
     result["ran"] = balls.ran.sum(axis=1)
     result["compared"] = (~np.isnan(balls.disagrees)).sum(axis=1)
     result["disagreeing"] = (balls.disagrees == 1).sum(axis=1)
+    result |= horizons.horizons_of(dataset)
     result["decided"] = balls.decided.sum(axis=1)
     result["regime"] = _regimes(dataset, balls, point)
     result["nmle_std"] = _standard_deviation(balls.exponent, point["nmle"], once)

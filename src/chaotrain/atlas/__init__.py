@@ -9,6 +9,7 @@ from chaotrain.atlas.estimates import Estimate
 from chaotrain.atlas.folder import Atlas, is_atlas, run
 from chaotrain.atlas.judging import RULE, Claim, claim
 from chaotrain.atlas.rows import Row, row
+from chaotrain.atlas.scans import is_scan, scan_of
 
 __all__ = [
     "RULE",
@@ -21,8 +22,10 @@ __all__ = [
     "Row",
     "claim",
     "is_atlas",
+    "is_scan",
     "load",
     "presets",
     "row",
     "run",
+    "scan_of",
 ]

@@ -14,7 +14,9 @@ writes them all. They need no engine and leave matplotlib's global state as it w
 | lifetimes | [lifetimes][] | how long chaos lasts, and when in it the target is reached |
 
 [cases][] draws λ_nMLE(η), ρ(η) and ⟨τ⟩(η) of many studies side by side, and `save_cases` writes it.
-[anatomy][] draws one training: pair and tangent, local rate, loss and score, sharpness.
+[epsilon_scan][] draws λ_nMLE against ε with its plateau, and λ(δ), of studies that differ in ε.
+[anatomy][] draws one training: pair and tangent, local rate, loss and score, sharpness; and
+[weights_and_function][] how far its pair is apart in weights, in outputs and in classes.
 [spectrum][] draws the leading Lyapunov exponents along one trajectory, as they converge.
 [onset][] draws a search for the onset: the exponent of each probe, and the race.
 [sensitivities][] draws d(t) of two studies: replicas with other weights, and with other batches.
@@ -24,9 +26,11 @@ from chaotrain.figures.dissection import anatomy, save_anatomy
 from chaotrain.figures.panels import Case, cases, save_cases
 from chaotrain.figures.rates import exponents, training_times, transition
 from chaotrain.figures.saving import save_all
+from chaotrain.figures.scans import epsilon_scan, save_epsilon_scan
 from chaotrain.figures.search import onset, save_onset
 from chaotrain.figures.sensitivities import save_sensitivities, sensitivities
 from chaotrain.figures.separation import ball, balls
+from chaotrain.figures.spaces import save_weights_and_function, weights_and_function
 from chaotrain.figures.spectra import save_spectrum, spectrum
 from chaotrain.figures.trajectories import loss_trajectories
 from chaotrain.figures.transients import lifetimes
@@ -37,6 +41,7 @@ __all__ = [
     "ball",
     "balls",
     "cases",
+    "epsilon_scan",
     "exponents",
     "lifetimes",
     "loss_trajectories",
@@ -44,11 +49,14 @@ __all__ = [
     "save_all",
     "save_anatomy",
     "save_cases",
+    "save_epsilon_scan",
     "save_onset",
     "save_sensitivities",
     "save_spectrum",
+    "save_weights_and_function",
     "sensitivities",
     "spectrum",
     "training_times",
     "transition",
+    "weights_and_function",
 ]

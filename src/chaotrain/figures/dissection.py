@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +34,7 @@ def anatomy(data: xr.Dataset) -> Figure:
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(HEIGHTS), 1, sharex=True, height_ratios=HEIGHTS)
     epochs = np.asarray(data[schema.EPOCH].values, dtype=float)
-    start, stop = float(data.attrs["transient_start"]), float(data.attrs["transient_stop"])
-    for axes in panels:
-        if np.isfinite(start):
-            last = stop if np.isfinite(stop) else epochs[-1]
-            axes.axvspan(start, last, color=style.PALE, alpha=0.35, linewidth=0, zorder=0)
-        axes.set_xlim(epochs[0], epochs[-1])
+    shade(panels, data, epochs)
     _distances(panels[0], data, epochs)
     _rates(panels[1], data, epochs)
     _learning(panels[2], data, epochs)
@@ -46,7 +42,7 @@ def anatomy(data: xr.Dataset) -> Figure:
     panels[-1].set_xlabel("epoch")
     figure.align_ylabels(panels)
     panels[0].set_title(
-        f"Anatomy of a training at η = {style.number(data.attrs['eta'])}{_words(start, stop)}"
+        f"Anatomy of a training at η = {style.number(data.attrs['eta'])}{transient_words(data)}"
     )
     return figure
 
@@ -56,11 +52,27 @@ def save_anatomy(data: xr.Dataset, folder: str | Path) -> list[Path]:
     return style.save(anatomy(data), folder, "anatomy")
 
 
-def _words(start: float, stop: float) -> str:
+def shade(panels: Iterable[Axes], data: xr.Dataset, epochs: Floats) -> None:
+    """Shade the chaotic transient in panels over all epochs."""
+    start, stop = _transient(data)
+    for axes in panels:
+        if np.isfinite(start):
+            last = stop if np.isfinite(stop) else epochs[-1]
+            axes.axvspan(start, last, color=style.PALE, alpha=0.35, linewidth=0, zorder=0)
+        axes.set_xlim(epochs[0], epochs[-1])
+
+
+def transient_words(data: xr.Dataset) -> str:
+    """Say what is shaded, in the words that follow those of a title."""
+    start, stop = _transient(data)
     if not np.isfinite(start):
         return ", without a chaotic transient"
     until = f"to epoch {stop:g}" if np.isfinite(stop) else "beyond the end"
     return f"\nshaded: the chaotic transient, from epoch {start:g} {until}"
+
+
+def _transient(data: xr.Dataset) -> tuple[float, float]:
+    return float(data.attrs["transient_start"]), float(data.attrs["transient_stop"])
 
 
 def _distances(axes: Axes, data: xr.Dataset, epochs: Floats) -> None:

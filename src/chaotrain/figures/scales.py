@@ -28,8 +28,12 @@ def curve(
     return float(values[last])
 
 
-def log_axis(axes: Axes) -> bool:
+def log_axis(axes: Axes, ticks: int = 8) -> bool:
     """Make y logarithmic, with ticks at some whole decades or, within two, at 1, 2 and 5.
+
+    Args:
+        axes: The axes.
+        ticks: The most ticks with a label.
 
     Returns whether there is anything to show; the axes say so if not.
     """
@@ -48,7 +52,7 @@ def log_axis(axes: Axes) -> bool:
     low, high = axes.get_ylim()
     decades = np.log10(high / low)
     subs = (1.0,) if decades > 2 else (1.0, 2.0, 5.0)
-    axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=8))
+    axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=ticks))
     axes.yaxis.set_minor_locator(LogLocator(subs=np.arange(1, 10).tolist(), numticks=99))
     axes.yaxis.set_minor_formatter(NullFormatter())
     if decades <= 2:

@@ -27,16 +27,19 @@ def spectrum(data: xr.Dataset) -> Figure:
     right each over all steps, with its 95% interval.
 
     Args:
-        data: What `lyapunov_convergence` returns.
+        data: What `lyapunov_convergence` or `anatomy.dissect` returns.
 
     Returns:
         The figure, two panels with one scale of rates.
 
     Example:
+        >>> import chaotrain as ct
         >>> figure = spectrum(ct.lyapunov_convergence(ct.maps.henon(), eta=1.4))
         >>> len(figure.axes)
         2
     """
+    names = {"spectrum": "mean", "spectrum_low": "low", "spectrum_high": "high"}
+    data = data.rename({name: short for name, short in names.items() if name in data})
     figure = Figure(figsize=(style.WIDTH, HEIGHT), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1.7, 1))

@@ -10,10 +10,12 @@ import xarray as xr
 from rich.console import Console
 from rich.table import Table
 
+from chaotrain.analysis.scan import EPSILON
 from chaotrain.atlas import RULE, Row
 from chaotrain.onset import Onset
 from chaotrain.tables.cases import table_of_cases
 from chaotrain.tables.cells import ESCAPED, SPELLING, WIDTH, holds, markdown, spelled
+from chaotrain.tables.scans import plateau_lines, table_of_scan
 from chaotrain.tables.search import learning_rates, raced
 from chaotrain.tables.studies import noise, onset_lines, tables_of
 
@@ -26,6 +28,11 @@ def show(summary: xr.Dataset) -> None:
 def show_cases(groups: Sequence[Sequence[Row]]) -> None:
     """Print a row a case, and the rule by which the claim is judged."""
     _print([table_of_cases(groups)], ["", *textwrap.wrap(RULE, WIDTH)])
+
+
+def show_scan(scan: xr.Dataset) -> None:
+    """Print a row a learning rate and ε, and the plateau of every learning rate."""
+    _print([table_of_scan(scan)], plateau_lines(scan))
 
 
 def show_noise(weights: xr.Dataset, compared: xr.Dataset) -> None:
@@ -49,8 +56,10 @@ def show_onset(found: Onset) -> None:
 
 
 def report(title: str, summary: xr.Dataset | Sequence[Sequence[Row]]) -> str:
-    """The tables of a study, or that of the cases of a collection, as a page in Markdown."""
-    if isinstance(summary, xr.Dataset):
+    """The tables of a study, a scan of ε or the cases of a collection, as a page in Markdown."""
+    if isinstance(summary, xr.Dataset) and EPSILON in summary.dims:
+        found, lines = [table_of_scan(summary)], [f"- {line}" for line in plateau_lines(summary)]
+    elif isinstance(summary, xr.Dataset):
         found, lines = tables_of(summary), [f"- {line}" for line in onset_lines(summary)]
     else:
         found, lines = [table_of_cases(summary)], [RULE]

@@ -24,18 +24,26 @@ def chaos(summary: xr.Dataset) -> Table:
     """One row a learning rate: how chaotic training is there; intervals are 95%.
 
     Where replicas and tangent were both followed, λ_nMLE by the tangent, and in how many of the
-    initialisations compared the two disagree beyond the joint interval.
+    initialisations compared the two disagree beyond the joint interval. Where it was measured, the
+    epoch from which on rounding makes another training, and the one that the exponent predicts.
     """
+    known = bool(summary["horizon"].notnull().any())
+    horizon = ("horizon", "[95%]", "predicted", "[95%]") if known else ()
     compared = bool((summary["compared"] > 0).any())
     by_tangent = ("by tangent", "[95%]", "disagree") if compared else ()
     table = new_table(
-        ("η", "λ_nMLE ± std", "[95%]", *by_tangent, "ρ", "[95%]", "decided", "regime")
+        ("η", "λ_nMLE ± std", "[95%]", *by_tangent, "ρ", "[95%]", *horizon, "decided", "regime")
     )
     for row in _rows(summary):
         tangent = (
             number(row["tangent_nmle"], 3),
             interval(row, "tangent_nmle", 3),
             f"{row['disagreeing']:g}/{row['compared']:g}",
+        )
+        epochs = (
+            cell
+            for name in ("horizon", "horizon_predicted")
+            for cell in (number(row[name], 0), interval(row, name, 0))
         )
         table.add_row(
             f"{row['learning_rate']:.6g}",
@@ -44,6 +52,7 @@ def chaos(summary: xr.Dataset) -> Table:
             *(tangent if compared else ()),
             number(row["rho"], 2),
             interval(row, "rho", 2),
+            *(epochs if known else ()),
             f"{row['decided']:g}/{row['ran']:g}",
             str(row["regime"]) or "-",
         )

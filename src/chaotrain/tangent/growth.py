@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -37,6 +38,7 @@ def tangent_growth(
     state: State = None,
     norm: str = "l1",
     direction: State = None,
+    progress: Callable[[int], None] | None = None,
 ) -> xr.Dataset:
     """Evolve a tangent vector along a trajectory: the growth of an infinitesimal perturbation.
 
@@ -54,6 +56,7 @@ def tangent_growth(
         norm: "l1" (the paper's) or "l2", over the map's coordinates, as d(t) is.
         direction: v(0), shaped as a state, whose integers do not matter; by default that of the
             first replica of `divergence` with this key, U(-1, 1) for what a perturbation moves.
+        progress: Called with the number of epochs done after every compiled call.
 
     Returns:
         Over `epoch` (T + 1): `growth`, ln‖v(t)‖ - ln‖v(0)‖; `rate`, the growth from an epoch to the
@@ -88,7 +91,9 @@ def tangent_growth(
     following = Following.of(system, norm)
     carry, rows = following.start(state, vector), settings.epochs + 1
     with derivatives_of(system):
-        _, recorded = running.record(_row, following, norm, carry, settings.eta, rows, members=1)
+        _, recorded = running.record(
+            _row, following, norm, carry, settings.eta, rows, members=1, progress=progress
+        )
     attributes = {"eta": settings.eta, "norm": norm, "method": "tangent"}
     return labelled(recorded.pop(schema.TANGENT_GROWTH), recorded, attributes)
 

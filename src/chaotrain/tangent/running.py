@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Annotated, Any, Protocol
 
 import jax
@@ -70,7 +71,14 @@ def moves(system: Map, state: State, key: Array) -> list[Array]:
 
 
 def record(
-    row: Row, system: Map, norm: str, carry: Carry, eta: float, rows: int, members: int
+    row: Row,
+    system: Map,
+    norm: str,
+    carry: Carry,
+    eta: float,
+    rows: int,
+    members: int,
+    progress: Callable[[int], None] | None = None,
 ) -> tuple[Carry, Recorded]:
     """Run so many epochs in compiled calls.
 
@@ -82,6 +90,7 @@ def record(
         eta: The learning rate.
         rows: How many epochs.
         members: How many steps of one network an epoch is worth; it sets how long a call takes.
+        progress: Called with the number of epochs done after every call.
 
     Returns:
         A carry after at least `rows` epochs, and what was recorded of each (rows, ...).
@@ -96,6 +105,8 @@ def record(
     for _ in range(calls):
         carry, part = _call(row, norm, constant, length, argument, carry, eta)
         parts.append(jax.tree.map(np.asarray, part))
+        if progress is not None:
+            progress(min(length * len(parts), rows) - 1)
     return carry, jax.tree.map(lambda *some: np.concatenate(some)[:rows], *parts)
 
 

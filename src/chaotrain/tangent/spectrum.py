@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -107,8 +108,11 @@ def lyapunov_convergence(
     count: int = 2,
     *,
     state: State = None,
+    progress: Callable[[int], None] | None = None,
 ) -> xr.Dataset:
     """Follow how the exponents of `lyapunov_spectrum` converge, for the same arguments.
+
+    `progress` is called with the steps done now and then.
 
     Returns:
         `rate` (exponent, step), the local rates ln|R_ii|; and over (exponent, length), for lengths
@@ -126,7 +130,7 @@ def lyapunov_convergence(
         >>> bool(abs(first[-1] - 0.4192) < 0.05)
         True
     """
-    rates, attributes = _rates(system, eta, key, steps, transient, count, state)
+    rates, attributes = _rates(system, eta, key, steps, transient, count, state, progress)
     order = _largest_first(np.array([correlated_mean(column).value for column in rates.T]))
     rates = rates[:, order].T
     lengths = np.unique(np.geomspace(1, rates.shape[1], LENGTHS).round().astype(int))
@@ -181,7 +185,14 @@ def kaplan_yorke(exponents: ArrayLike | xr.DataArray) -> float:
 
 
 def _rates(
-    system: Map, eta: float, key: Key, steps: int, transient: int, count: int, state: State
+    system: Map,
+    eta: float,
+    key: Key,
+    steps: int,
+    transient: int,
+    count: int,
+    state: State,
+    progress: Callable[[int], None] | None = None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Local rates (step, exponent) after the transient, and the attributes of the result."""
     settings = running.checked(system, "l2", eta=eta, steps=steps, transient=transient, count=count)
@@ -202,7 +213,7 @@ def _rates(
     members = 1 + settings.count
     with derivatives_of(system):
         _, recorded = running.record(
-            _row, system, "l2", (state, first), settings.eta, rows, members
+            _row, system, "l2", (state, first), settings.eta, rows, members, progress=progress
         )
     rates = recorded["rates"][settings.transient :]
     broken = np.flatnonzero(~recorded["finite"])

@@ -25,6 +25,7 @@ TASKS: dict[str, Callable[[], Task]] = {
     "cifar-10": cifar.load,
     "digits": tabular.digits,
     "iris": tabular.iris,
+    "iris-raw": tabular.iris_raw,
     "wine": tabular.wine,
     "breast-cancer": tabular.breast_cancer,
     "diabetes": tabular.diabetes,

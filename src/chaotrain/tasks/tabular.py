@@ -1,7 +1,8 @@
-"""Small data sets that scikit-learn ships, each split by a seed and standardised.
+"""Small data sets that scikit-learn ships, each split by a seed and, but for one, standardised.
 
 An MLP with 32 tanh units and Glorot's initialisation reaches each default target within 60 epochs
-of full-batch gradient descent at a good learning rate (1 for the classes, 0.1 for diabetes).
+of full-batch gradient descent at a good learning rate (1 for the classes, 0.1 for diabetes), but
+for iris-raw.
 """
 
 from __future__ import annotations
@@ -29,6 +30,19 @@ def iris() -> Task:
 
     inputs, labels = load_iris(return_X_y=True)
     return task_of("iris", inputs, _labels(labels), target=0.95)
+
+
+def iris_raw() -> Task:
+    """The flowers of `iris` in cm, not standardised, 120 of them for the training.
+
+    So it is in K. Danovski, M. C. Soriano, L. Lacasa, Front. Complex Syst. 2, 1367957 (2024).
+    """
+    from sklearn.datasets import load_iris
+
+    inputs, labels = load_iris(return_X_y=True)
+    return task_of(
+        "iris-raw", inputs, _labels(labels), standardise=False, test_share=0.2, target=0.95
+    )
 
 
 def wine() -> Task:

@@ -255,9 +255,8 @@ class TrainingMap:
 
     def _pass(self, state: TrainingState, eta: Array, key: Array) -> TrainingState:
         """One step for every mini-batch, in the order that `key` draws."""
-        assert self.batch_size is not None
         order, inside = jax.random.split(key)
-        indices, weights = batches(self.samples, self.batch_size, self.network.chunk, order)
+        indices, weights = self._batches(order)
 
         def step(state: TrainingState, batch: tuple[Array, Array, Array]) -> Any:
             number, places, shares = batch
@@ -267,6 +266,11 @@ class TrainingMap:
 
         numbered = (jnp.arange(len(weights)), indices, jnp.asarray(weights, self.dtype))
         return jax.lax.scan(step, state, numbered)[0]
+
+    def _batches(self, key: Array) -> tuple[Array, Any]:
+        """Indices and weights (batch, chunk, sample) of an epoch's mini-batches."""
+        assert self.batch_size is not None
+        return batches(self.samples, self.batch_size, self.network.chunk, key)
 
     def _weighted(
         self, parameters: Parameters, samples: Samples, score: Any, key: Array | None = None

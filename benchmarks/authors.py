@@ -1,6 +1,6 @@
 """The time of the paper's published script beside the engine's, on all of MNIST.
 
-    .venv/bin/python bench/authors.py PATH/TO/MNIST_tanh.py
+    .venv/bin/python benchmarks/authors.py PATH/TO/MNIST_tanh.py
 
 The script is github.com/pedrojg8/chaotic-transients-in-ANNs; it is not part of this project. It
 runs here as it is, but for modules that it imports: torchvision, whose MNIST is replaced by the
@@ -70,7 +70,7 @@ def stand_ins() -> dict[str, ModuleType]:
 def main() -> int:
     """Print both times and their ratio."""
     if len(sys.argv) != 2 or not Path(sys.argv[1]).is_file():
-        print("usage: python bench/authors.py PATH/TO/MNIST_tanh.py", file=sys.stderr)
+        print("usage: python benchmarks/authors.py PATH/TO/MNIST_tanh.py", file=sys.stderr)
         return 2
     sys.modules.update(stand_ins())
     spec = importlib.util.spec_from_file_location("script", sys.argv[1])

@@ -1,0 +1,165 @@
+"""A computation in a few parts, each stored when it is finished, so that a stopped one goes on.
+
+The directory holds what was asked in one TOML file, and in `tiles` for every finished part a NetCDF
+file and its record: the SHA-256 and what it was computed with. Only a recorded part is finished.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from pydantic import ValidationError
+
+from chaotrain import experiment, files, overrides, provenance
+from chaotrain.errors import ProvenanceWarning, UserError
+from chaotrain.experiment import Grid
+from chaotrain.provenance import Run
+from chaotrain.store import BEGUN, Store
+
+
+class Parts:
+    """The parts of one computation in a directory.
+
+    Args:
+        root: The directory.
+        name: What is computed: `anatomy` is recorded in `anatomy.toml`.
+        asked: Everything that the parts depend on.
+    """
+
+    def __init__(self, root: str | Path, name: str, asked: Grid) -> None:
+        self.root, self.name, self.asked = Path(root), name, asked
+        self.store = Store(root)
+        self.record = self.root / f"{name}.toml"
+
+    def check(self) -> None:
+        """Check, before anything is computed or written, that it may go into the directory.
+
+        Raises:
+            UserError: If it is a file, holds something else, or the same of other fields.
+        """
+        try:
+            if not self.root.is_dir():
+                files.check_makeable(self.root)
+            elif self.record.exists():
+                self._check_same()
+            elif {entry.name for entry in self.root.iterdir()} - {*BEGUN, self._unfinished}:
+                raise UserError(
+                    f"out = {self.root}: the directory holds files but no {self.name}, choose "
+                    "another"
+                )
+        except OSError as error:
+            raise UserError(
+                f"out = {self.root}: it cannot be used ({error.strerror}), choose another directory"
+            ) from None
+
+    def _check_same(self) -> None:
+        try:
+            fields = overrides.parse(self.record.read_text("utf-8"), self.record)
+            held = experiment.validated(type(self.asked), fields)
+        except (UserError, UnicodeDecodeError):
+            raise UserError(
+                f"{self.record} was altered: restore it, or run anew in another directory"
+            ) from None
+        differs = experiment.difference(held, self.asked)
+        if differs:
+            raise UserError(
+                f"out = {self.root}: holds an {self.name} that differs in {differs}; choose "
+                "another directory, or the same fields to resume it"
+            )
+
+    @property
+    def _unfinished(self) -> str:
+        return f"{self.record.name}{files.UNFINISHED}"
+
+    @contextlib.contextmanager
+    def opened(self, hashes: Mapping[str, str]) -> Iterator[Keep]:
+        """Hold the directory, and go on with what it holds.
+
+        Args:
+            hashes: The SHA-256 of the data.
+
+        Yields:
+            A function of a part's name and how to compute it, to what it is: as it was stored, or
+            computed now and stored.
+
+        Raises:
+            UserError: If another run holds the directory, it cannot be written, or a part of it
+                was altered or is of other data.
+
+        Warns:
+            ProvenanceWarning: If a part was computed with other versions, device or threads.
+        """
+        run = provenance.describe(hashes)
+
+        def keep(name: str, compute: Callable[[], xr.Dataset]) -> xr.Dataset:
+            path = self.store.tiles / f"{name}.nc"
+            record = path.with_suffix(".json")
+            if record.exists():
+                return _read(path, record, run)
+            started = time.perf_counter()
+            found = compute()
+            content = bytes(found.to_netcdf(engine="scipy"))
+            files.write(path, content)
+            described = {
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "variables": list(found.data_vars),  # which NetCDF puts in another order
+                "seconds": round(time.perf_counter() - started, 3),
+                "run": run.model_dump(exclude_unset=True),
+            }
+            files.write(record, f"{json.dumps(described)}\n".encode())
+            return found
+
+        with self.store.locked():
+            self.check()  # another run may have begun since
+            files.write(self.record, self.asked.to_toml().encode())
+            try:
+                yield keep
+            finally:
+                if not any(self.store.tiles.glob("*.json")):
+                    # Nothing is lost if the directory is as it was found.
+                    for left in (*self.store.tiles.iterdir(), self.record):
+                        files.remove(left)
+
+
+Keep = Callable[[str, Callable[[], xr.Dataset]], xr.Dataset]
+
+
+def _read(path: Path, record: Path, now: Run) -> xr.Dataset:
+    """A finished part, as it was before it was stored."""
+    try:
+        held = files.read_json(record)
+        digest, names, then = held["sha256"], held["variables"], Run.model_validate(held["run"])
+        content = path.read_bytes()
+    except (OSError, KeyError, TypeError, ValidationError):
+        content, digest = b"", ""
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise UserError(
+            f"{path} or its record was altered: delete it and {record.name}, and run again to "
+            "compute it anew"
+        )
+    if then.data_sha256 != now.data_sha256:
+        raise UserError(
+            f"{path} is of other data (their SHA-256 differs): choose another directory"
+        )
+    changed = provenance.changes(then, now)
+    if changed:
+        warnings.warn(
+            f"a part was computed with {changed}; what is computed now may belong to a training "
+            "that differs in its last bits",
+            ProvenanceWarning,
+            stacklevel=4,
+        )
+    found = xr.load_dataset(io.BytesIO(content), engine="scipy")[names]
+    # NetCDF 3 has no 64-bit integers.
+    whole = {n: v.astype(np.int64) for n, v in found.coords.items() if v.dtype.kind == "i"}
+    as_stored: xr.Dataset = found.assign_coords(whole)
+    return as_stored
