@@ -17,8 +17,10 @@ if TYPE_CHECKING:
         maps,
         networks,
         optimizers,
+        schedules,
         tangent,
         tasks,
+        torch,
     )
     from chaotrain.analysis import finite_size_exponent
     from chaotrain.balls import divergence
@@ -73,6 +75,7 @@ __all__ = [
     "optimizers",
     "reproducibility_horizon",
     "rescaled_pair",
+    "schedules",
     "separation",
     "sharpness",
     "sharpness_along",
@@ -81,6 +84,7 @@ __all__ = [
     "tangent",
     "tangent_growth",
     "tasks",
+    "torch",
 ]
 
 # Where each name lives; a module stands for itself.
