@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -14,8 +14,8 @@ from chaotrain.experiment import plain, validated
 from chaotrain.fields import Model, Positive, Share, Steps
 from chaotrain.maps import Key, Map
 from chaotrain.onset.engine import Engine
-from chaotrain.onset.probes import Judged
-from chaotrain.onset.race import Lane, Race, race
+from chaotrain.onset.probes import Judged, Probe
+from chaotrain.onset.race import Lane, Race, Trained, race
 from chaotrain.onset.reasons import reason
 from chaotrain.onset.result import Onset
 from chaotrain.onset.search import DIVERGES, ONSET, Bracket, search
@@ -34,6 +34,8 @@ FEWEST_LANES, MOST_LANES = 4, 7
 # Without chaos the race is over so much below the learning rate at which training diverges.
 BELOW = 8.0
 
+Told = Callable[[Judged | Lane], None]
+
 
 class Settings(Model):
     """The numbers that `find_onset` takes, by the names of its arguments."""
@@ -45,6 +47,23 @@ class Settings(Model):
     start: Positive | None
 
 
+class Engines(Protocol):
+    """What probes and trains the initialisations of a training, as `Engine` does those of a map."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is a loss to race for."""
+
+    def start(self) -> tuple[float, float]:
+        """The learning rate to begin with, and the gradient evaluations that finding it took."""
+
+    def probe(self, eta: float, init: int) -> Probe:
+        """What `chaotrain.onset.search` asks for."""
+
+    def train(self, eta: float, init: int, epochs: int) -> Trained:
+        """What `chaotrain.onset.race` asks for."""
+
+
 def find_onset(
     system: Map,
     *,
@@ -54,7 +73,7 @@ def find_onset(
     target: float | None = None,
     tolerance: float = 1.1,
     start: float | None = None,
-    told: Callable[[Judged | Lane], None] = lambda event: None,
+    told: Told = lambda event: None,
 ) -> Onset:
     """Find the onset of chaos of a map, and the learning rate to train at.
 
@@ -89,7 +108,6 @@ def find_onset(
         >>> onset.outcome, round(onset.divergence, 3)
         ('diverges first', 0.667)
     """
-    began = time.monotonic()
     numbers = {
         "budget": None if budget == math.inf else budget,
         "epochs": epochs,
@@ -98,7 +116,23 @@ def find_onset(
         "start": start,
     }
     settings = validated(Settings, {name: plain(value) for name, value in numbers.items()})
-    engine = Engine(system, key, settings.epochs)
+    goal = settings.target if settings.target is not None else getattr(system, "target", None)
+    return found_by(Engine(system, key, settings.epochs), settings, budget, goal, told)
+
+
+def found_by(
+    engine: Engines, settings: Settings, budget: float | None, goal: float | None, told: Told
+) -> Onset:
+    """Find the onset by whatever probes and trains.
+
+    Args:
+        engine: What probes and trains.
+        settings: The numbers of `find_onset`.
+        budget: As in `find_onset`, infinite or not.
+        goal: The score to reach first; None without one.
+        told: As in `find_onset`.
+    """
+    began = time.monotonic()
     allowed = BUDGET * settings.epochs if budget is None else budget
     first, spent = (settings.start, 0.0) if settings.start else engine.start()
     bracket = search(
@@ -110,7 +144,6 @@ def find_onset(
         told=told,
     )
     spent += bracket.cost
-    goal = settings.target if settings.target is not None else getattr(system, "target", None)
     raced: Race | None = None
     limits = to_race(bracket) if engine.trains else None
     if limits is not None:
