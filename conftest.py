@@ -1,7 +1,8 @@
-"""What the examples in the docstrings of `chaotrain.figures` find: a study, and a folder."""
+"""What the examples in docstrings find: a study and a folder, and the packages they need."""
 
 from __future__ import annotations
 
+import importlib.util
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,17 @@ from typing import Any
 import pytest
 
 import study_data
+
+# The examples in the docstrings of what needs an optional package that is not there.
+collect_ignore_glob = [
+    pattern
+    for package, pattern in (
+        ("torch", "src/chaotrain/torch/[!_]*.py"),
+        ("lightning", "src/chaotrain/torch/lightning.py"),
+        ("transformers", "src/chaotrain/torch/transformers.py"),
+    )
+    if importlib.util.find_spec(package) is None
+]
 
 
 @cache

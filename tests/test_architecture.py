@@ -29,8 +29,8 @@ tangent
 store horizon
 study exports tiles parts
 runs
-atlas sensitivity figures anatomy
-tables progress
+atlas sensitivity figures anatomy onset schedules
+tables progress torch
 showing
 cli
 __main__

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
         maps,
         networks,
         optimizers,
+        schedules,
         tangent,
         tasks,
+        torch,
     )
     from chaotrain.analysis import finite_size_exponent
     from chaotrain.balls import divergence
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from chaotrain.horizon import reproducibility_horizon
     from chaotrain.maps import Map
     from chaotrain.networks import Network
+    from chaotrain.onset import Onset, find_onset
     from chaotrain.runs import sweep
     from chaotrain.spaces import separation
     from chaotrain.study import Study
@@ -48,6 +51,7 @@ __all__ = [
     "Growth",
     "Map",
     "Network",
+    "Onset",
     "Penalty",
     "ProvenanceWarning",
     "Study",
@@ -59,6 +63,7 @@ __all__ = [
     "distances",
     "divergence",
     "figures",
+    "find_onset",
     "finite_size_exponent",
     "finite_time_exponent",
     "fit_growth",
@@ -70,6 +75,7 @@ __all__ = [
     "optimizers",
     "reproducibility_horizon",
     "rescaled_pair",
+    "schedules",
     "separation",
     "sharpness",
     "sharpness_along",
@@ -78,6 +84,7 @@ __all__ = [
     "tangent",
     "tangent_growth",
     "tasks",
+    "torch",
 ]
 
 # Where each name lives; a module stands for itself.
@@ -85,6 +92,7 @@ _HOMES = {
     "Growth": "growth",
     "Map": "maps",
     "Network": "networks",
+    "Onset": "onset",
     "Penalty": "training",
     "Study": "study",
     "Task": "tasks",
@@ -92,6 +100,7 @@ _HOMES = {
     "ProvenanceWarning": "errors",
     "UserError": "errors",
     "divergence": "balls",
+    "find_onset": "onset",
     "finite_size_exponent": "analysis",
     "finite_time_exponent": "tangent",
     "fit_growth": "growth",

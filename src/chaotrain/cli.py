@@ -137,6 +137,39 @@ def anatomy(
 
 
 @app.command()
+def onset(
+    source: Source,
+    overrides: Override = None,
+    budget: Annotated[
+        float | None,
+        typer.Option("--budget", help="Gradient evaluations; by default 15 times epochs."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="For figure and numbers.")
+    ] = None,
+    as_json: Json = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Find the onset of chaos of an experiment and the learning rate to train at, by few probes."""
+    from chaotrain import experiment, showing, systems
+    from chaotrain.onset import find_onset
+
+    # The search chooses the learning rates, so that a file need not have them.
+    settings = experiment.load(source, overrides or (), {"learning_rates": [1.0]})
+    found = find_onset(
+        systems.system_of(settings, data_dir),
+        budget=budget,
+        key=settings.seed,
+        epochs=settings.epochs,
+        target=settings.target,
+        told=showing.tell_search,
+    )
+    showing.onset(found, as_json)
+    for path in [] if out is None else showing.draw_onset(out, found):
+        typer.echo(path, err=as_json)
+
+
+@app.command()
 def summary(
     folder: Directory,
     as_json: Json = False,

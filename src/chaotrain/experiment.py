@@ -191,12 +191,15 @@ def presets() -> dict[str, str]:
     return {file.name.removesuffix(".toml"): file.read_text("utf-8") for file in files}
 
 
-def load(source: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+def load(
+    source: str | Path, overrides: Sequence[str] = (), defaults: Mapping[str, Any] | None = None
+) -> Experiment:
     """The experiment of a preset or a TOML file, with fields overridden.
 
     Args:
         source: The name of a preset, or the path of an experiment file.
         overrides: "field=value" each, values in TOML; "network.hidden=[100]" reaches inside.
+        defaults: Fields that the source need not have.
 
     Raises:
         UserError: In one line, if the source does not exist or a field is unknown or out of range.
@@ -215,7 +218,7 @@ def load(source: str | Path, overrides: Sequence[str] = ()) -> Experiment:
         raise UserError(f"{source} is a collection of cases: run it with chaotrain run")
     for override in overrides:
         written.apply(fields, override)
-    return validated(Experiment, fields)
+    return validated(Experiment, {**(defaults or {}), **fields})
 
 
 def validated(model: type[Fields], fields: Mapping[str, Any]) -> Fields:

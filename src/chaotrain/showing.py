@@ -12,6 +12,9 @@ import xarray as xr
 from chaotrain import atlas, exports, files, schema, tables
 from chaotrain.atlas import Atlas
 from chaotrain.errors import UserError
+from chaotrain.onset import Onset
+from chaotrain.onset.probes import Judged
+from chaotrain.onset.race import Lane
 from chaotrain.study import Study
 
 
@@ -186,6 +189,41 @@ def draw_anatomy(folder: Path, data: xr.Dataset) -> list[Path]:
             *(folder / name for name in tables),
             *(path for save in drawn for path in save(data, folder)),
         ]
+
+
+def tell_search(event: Judged | Lane) -> None:
+    """Say on stderr what a probe showed, or how far a learning rate has come in the race."""
+    if isinstance(event, Judged):
+        text = f"probe  η = {event.probe.eta:<9.4g} {event.verdict}, Λ = {event.exponent:.3f}, "
+        text += f"growth up to {event.peak:.1f} e-folds"
+    else:
+        text = f"race   η = {event.eta:<9.4g} epoch {event.epochs}, best {event.score:.4g}, "
+        text += f"loss {event.loss:.4g}"
+    typer.echo(text, err=True)
+
+
+def onset(found: Onset, as_json: bool) -> None:
+    """Print what a search for the onset found, as tables or as JSON."""
+    if as_json:
+        typer.echo(_json(found), nl=False)
+    else:
+        tables.show_onset(found)
+
+
+def draw_onset(folder: Path, found: Onset) -> list[Path]:
+    """Write the numbers and the figure of `chaotrain onset` into a folder."""
+    from chaotrain import figures
+
+    with files.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        files.write(folder / "onset.json", _json(found).encode())
+        files.write(folder / "probes.csv", found.probes.to_dataframe().to_csv().encode())
+        written = [folder / "onset.json", folder / "probes.csv"]
+        return [*written, *figures.save_onset(found.probes, found.race, folder)]
+
+
+def _json(found: Onset) -> str:
+    return json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n"
 
 
 def _written(root: Path, save: Callable[[Path], Iterable[Path]]) -> list[Path]:

@@ -18,6 +18,7 @@ writes them all. They need no engine and leave matplotlib's global state as it w
 [anatomy][] draws one training: pair and tangent, local rate, loss and score, sharpness; and
 [weights_and_function][] how far its pair is apart in weights, in outputs and in classes.
 [spectrum][] draws the leading Lyapunov exponents along one trajectory, as they converge.
+[onset][] draws a search for the onset: the exponent of each probe, and the race.
 [sensitivities][] draws d(t) of two studies: replicas with other weights, and with other batches.
 """
 
@@ -26,6 +27,7 @@ from chaotrain.figures.panels import Case, cases, save_cases
 from chaotrain.figures.rates import exponents, training_times, transition
 from chaotrain.figures.saving import save_all
 from chaotrain.figures.scans import epsilon_scan, save_epsilon_scan
+from chaotrain.figures.search import onset, save_onset
 from chaotrain.figures.sensitivities import save_sensitivities, sensitivities
 from chaotrain.figures.separation import ball, balls
 from chaotrain.figures.spaces import save_weights_and_function, weights_and_function
@@ -43,10 +45,12 @@ __all__ = [
     "exponents",
     "lifetimes",
     "loss_trajectories",
+    "onset",
     "save_all",
     "save_anatomy",
     "save_cases",
     "save_epsilon_scan",
+    "save_onset",
     "save_sensitivities",
     "save_spectrum",
     "save_weights_and_function",

@@ -12,9 +12,11 @@ from rich.table import Table
 
 from chaotrain.analysis.scan import EPSILON
 from chaotrain.atlas import RULE, Row
+from chaotrain.onset import Onset
 from chaotrain.tables.cases import table_of_cases
 from chaotrain.tables.cells import ESCAPED, SPELLING, WIDTH, holds, markdown, spelled
 from chaotrain.tables.scans import plateau_lines, table_of_scan
+from chaotrain.tables.search import learning_rates, raced
 from chaotrain.tables.studies import noise, onset_lines, tables_of
 
 
@@ -41,6 +43,15 @@ def show_noise(weights: xr.Dataset, compared: xr.Dataset) -> None:
             "d(T): distance to the reference after the last epoch, geometric mean.",
             "share: near 0 the noise alone tells networks apart, near 1 weights by ε do too.",
         ],
+    )
+
+
+def show_onset(found: Onset) -> None:
+    """Print the learning rates that a search found, the race, and what it comes to."""
+    cost = f"{found.cost:.0f} gradient evaluations, {found.seconds:.0f} s"
+    _print(
+        [learning_rates(found.probes.attrs), raced(found.race)],
+        [*textwrap.wrap(str(found), WIDTH), "", cost],
     )
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 WIDTH = 100
 # Headings of the columns that hold words.
-WORDS = ("regime", "case", "does the claim hold?")
+WORDS = ("regime", "case", "does the claim hold?", "learning rate", "where")
 # How the symbols are spelled where the output cannot hold them.
 SPELLING = str.maketrans(
     {"η": "eta", "λ": "lambda", "ρ": "rho", "τ": "tau", "⟨": "<", "⟩": ">", "±": "+-", "∞": "inf"}
