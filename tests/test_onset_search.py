@@ -258,6 +258,17 @@ def test_halving_costs_less_than_all_lanes_and_the_budget_is_kept() -> None:
     assert nothing.lanes == ()
 
 
+def test_an_initialisation_that_reaches_nothing_widens_no_interval() -> None:
+    def train(eta: float, init: int, epochs: int) -> Trained:
+        found = falling(8.0)(eta, init, epochs)
+        return found if init == 0 else found._replace(score=np.zeros(epochs + 1))
+
+    found = race(train, GRID, target=0.9, epochs=100)
+    assert found.fastest == 8
+    assert found.measure == racing.TIME
+    assert found.interval == pytest.approx((32**0.5, 128**0.5))
+
+
 def test_a_lane_that_diverges_loses() -> None:
     def train(eta: float, init: int, epochs: int) -> Trained:
         found = falling(8.0)(eta, init, epochs)

@@ -91,7 +91,7 @@ class Race:
             initialisations reached, else the best `SCORE`, or the lowest `LOSS` without one.
         target: The target, None where the time to it did not decide.
         cost: Gradient evaluations.
-        finished: Whether the budget was enough.
+        finished: Whether the budget was enough for all.
     """
 
     lanes: tuple[Lane, ...]
@@ -126,7 +126,7 @@ def race(
         inits: Initialisations of each.
         epochs: T.
         target: The score to reach.
-        budget: Gradient evaluations; no rung is begun that would pass it, one a step.
+        budget: Gradient evaluations, one a step; as many of the best go to a rung as it allows.
         told: Called with every lane at every rung.
 
     Returns:
@@ -146,9 +146,15 @@ def race(
     measure = LOSS
     alive, done, cost, finished = list(etas), 0, 0.0, True
     for rung in _rungs(epochs):
-        if cost + len(alive) * inits * (rung - done) > budget:
+        affordable = (
+            int((budget - cost) / (inits * (rung - done))) if budget < math.inf else len(alive)
+        )
+        if affordable < len(alive):
             finished = False
-            break
+            # The best of them so far go on; before the first rung none is known to be better.
+            alive = sorted(alive, key=lambda eta: lanes[eta].standing)[:affordable] if lanes else []
+            if len(alive) < 2:
+                break
         for eta in alive:
             curves = [train(eta, init, rung) for init in range(inits)]
             cost += sum(curve.cost for curve in curves)
@@ -161,7 +167,8 @@ def race(
             break
     if not lanes:
         return Race((), math.nan, (math.nan, math.nan), LOSS, None, 0.0, False)
-    best = min((lane for lane in lanes.values() if lane.eta in alive), key=lambda x: x.standing)
+    furthest = [lane for lane in lanes.values() if lane.epochs == done]
+    best = min(furthest, key=lambda lane: lane.standing)
     met = target is not None and best.reached >= 0.5
     ordered = tuple(lanes[eta] for eta in sorted(lanes))
     interval = _interval(ordered, best, met)
@@ -203,12 +210,12 @@ def _survivors(lanes: list[Lane], may_halve: bool) -> list[float]:
 def _interval(lanes: Sequence[Lane], best: Lane, met: bool) -> tuple[float, float]:
     """Around all that were fastest for some initialisation."""
     winners = {best.eta}
-    for init in range(len(best.times)):
-        if met:
-            winners.add(min(lanes, key=lambda lane: (lane.times[init], lane.standing)).eta)
-        else:
-            last = [lane for lane in lanes if lane.epochs == best.epochs]
-            winners.add(max(last, key=lambda lane: lane.scores[init]).eta)
+    whole = [lane for lane in lanes if lane.epochs == best.epochs]
+    for init, time in enumerate(best.times):
+        if not met:
+            winners.add(max(whole, key=lambda lane: lane.scores[init]).eta)
+        elif any(lane.times[init] < time for lane in lanes):
+            winners.add(min(lanes, key=lambda lane: lane.times[init]).eta)
     etas = [lane.eta for lane in lanes]
     first, last_one = etas.index(min(winners)), etas.index(max(winners))
     step = math.sqrt(etas[1] / etas[0]) if len(etas) > 1 else 1.0

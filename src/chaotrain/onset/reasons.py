@@ -103,7 +103,8 @@ def _of_race(raced: Race | None, target: float | None, epochs: int, trains: bool
         if target is not None:
             text += f" None reached the target {target:g} for half of the initialisations."
     if not raced.finished:
-        text += f" The race was stopped by the budget after {winner.epochs} of {epochs} epochs."
+        text += f" The budget cut the race short, at {winner.epochs} of {epochs} epochs: raise it "
+        text += "to be surer."
     return text
 
 
