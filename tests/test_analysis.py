@@ -58,8 +58,9 @@ def test_derive_adds_what_the_schema_promises(fitted: list[np.ndarray]) -> None:
     for name, variable in {**schema.RECORDED, **schema.DERIVED}.items():
         assert dataset[name].dims == variable.dims
         assert dataset[name].attrs == variable.attrs
-    for name, variable in schema.COORDINATES.items():
-        assert dataset[name].attrs == variable.attrs
+    assert schema.COORDINATES.keys() - dataset.coords.keys() == {schema.LAYER}
+    for name in dataset.coords:
+        assert dataset[name].attrs == schema.COORDINATES[name].attrs
     assert dataset.target.values.tolist() == [0.7, 0.9]
     assert (dataset.exponent == 10).all()
     assert (dataset.exponent_low == 9).all()

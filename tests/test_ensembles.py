@@ -173,6 +173,7 @@ print(digest.hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_two_processes_agree_bit_for_bit() -> None:
     command = [sys.executable, "-c", PROGRAM]
     first, second = (

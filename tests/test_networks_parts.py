@@ -137,6 +137,7 @@ def test_activations_are_their_closed_forms() -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", [im2col, im2col_by_rows])
 @pytest.mark.parametrize("kernel", [1, 2, 3, 5])
 @pytest.mark.parametrize("shape", [(1, 6, 7, 3), (4, 5, 4, 2), (2, 2, 9, 1)])

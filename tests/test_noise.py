@@ -44,6 +44,7 @@ NOISY: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOISY)
 def test_members_of_a_ball_see_the_same_noise(blobs: Blobs, name: str) -> None:
     system = ct.TrainingMap(task=blobs(), **NOISY[name])
@@ -54,6 +55,7 @@ def test_members_of_a_ball_see_the_same_noise(blobs: Blobs, name: str) -> None:
     assert nearby.max() < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOISY)
 def test_own_noise_moves_networks_apart_that_start_equal(blobs: Blobs, name: str) -> None:
     system = ct.TrainingMap(task=blobs(), noise="own", **NOISY[name])
@@ -95,7 +97,9 @@ def test_an_epoch_sees_every_sample_once(count: int, size: int, chunk: int) -> N
     assert len(indices) == -(-count // size)
 
 
-@pytest.mark.parametrize("size", [17, 20, 60])
+@pytest.mark.parametrize(
+    "size", [pytest.param(17, marks=pytest.mark.slow), 20, pytest.param(60, marks=pytest.mark.slow)]
+)
 def test_a_pass_is_a_plain_loop_over_mini_batches(blobs: Blobs, size: int) -> None:
     task = blobs()
     system = ct.TrainingMap(PLAIN, task, optax.adam, batch_size=size)
@@ -129,6 +133,7 @@ def test_one_batch_of_all_samples_is_full_batch_training(blobs: Blobs) -> None:
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOISY)
 def test_what_is_recorded_is_the_state_without_noise(blobs: Blobs, name: str) -> None:
     """Losses are over the whole training set, without dropout or augmentation."""

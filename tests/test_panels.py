@@ -79,6 +79,7 @@ LISTS: dict[str, Callable[[], tuple[Case, ...]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LISTS)
 def test_the_figure_is_legible_in_every_case(name: str) -> None:
     shown = LISTS[name]()

@@ -91,6 +91,7 @@ def test_l1_is_the_distance_of_the_same_ball_bit_for_bit(
     assert (apart.l2_aligned <= apart.l2).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"dtype": "float32"}, {"batch_size": 20}])
 def test_equal_networks_are_nowhere_apart(blobs: Blobs, options: dict[str, Any]) -> None:
     apart = ct.separation(made(blobs, **options), 8.0, epsilon=0.0, **LONG)

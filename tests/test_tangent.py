@@ -84,6 +84,7 @@ def test_products_along_a_trajectory_are_those_of_dense_jacobians(blobs: Blobs, 
         np.testing.assert_allclose(ravel_pytree(one)[0], flat[1], rtol=rtol, atol=rtol * scale)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRAININGS)
 def test_the_state_and_what_comes_free_are_those_of_the_step(blobs: Blobs, name: str) -> None:
     system = trained(blobs, name)
@@ -98,6 +99,7 @@ def test_the_state_and_what_comes_free_are_those_of_the_step(blobs: Blobs, name:
     assert all(float(seen[n]) == pytest.approx(float(v), rel=1e-6) for n, v in revealed.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [None, 20])
 def test_weights_that_never_have_a_gradient_stay_where_they_are_under_adam(
     blobs: Blobs, batch_size: int | None
@@ -161,6 +163,7 @@ def test_renormalising_rounds_nothing(blobs: Blobs) -> None:
     np.testing.assert_allclose(run.growth, np.array(norms) - norms[0], rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "norm", "key"), [("sgd", "l1", 0), ("momentum", "l2", 7), ("batches", "l1", 7)]
 )
@@ -177,6 +180,7 @@ def test_it_starts_from_the_first_replica_of_the_divergence(
         np.testing.assert_allclose(growth[observed], curves[observed], rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measured", ["parameters", "state"])
 def test_the_norm_is_over_what_the_map_measures(blobs: Blobs, measured: str) -> None:
     network, rule = ct.networks.mlp([5, 4, 3]), optimizers.named("momentum")

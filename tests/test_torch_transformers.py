@@ -74,6 +74,7 @@ def train(folder: Any, follow: bool = True, model: Any = None, **options: Any) -
     return trainer, callback
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [{}, {"bf16": True}, {"gradient_accumulation_steps": 2}, {"optim": "sgd", "max_grad_norm": 0}],

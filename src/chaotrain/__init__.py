@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from chaotrain.horizon import reproducibility_horizon
     from chaotrain.maps import Map
     from chaotrain.networks import Network
-    from chaotrain.onset import Onset, find_onset
+    from chaotrain.onset import Onset
+    from chaotrain.onset.finder import find_onset
     from chaotrain.runs import sweep
     from chaotrain.spaces import separation
     from chaotrain.study import Study
@@ -100,7 +101,7 @@ _HOMES = {
     "ProvenanceWarning": "errors",
     "UserError": "errors",
     "divergence": "balls",
-    "find_onset": "onset",
+    "find_onset": "onset.finder",
     "finite_size_exponent": "analysis",
     "finite_time_exponent": "tangent",
     "fit_growth": "growth",

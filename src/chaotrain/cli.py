@@ -152,7 +152,7 @@ def onset(
 ) -> None:
     """Find the onset of chaos of an experiment and the learning rate to train at, by few probes."""
     from chaotrain import experiment, showing, systems
-    from chaotrain.onset import find_onset
+    from chaotrain.onset.finder import find_onset
 
     # The search chooses the learning rates, so that a file need not have them.
     settings = experiment.load(source, overrides or (), {"learning_rates": [1.0]})

@@ -1,6 +1,8 @@
-"""The onset finder: where chaos sets in as the learning rate grows, and which rate to train at."""
+"""The onset finder: where chaos sets in as the learning rate grows, and which rate to train at.
 
-from chaotrain.onset.finder import find_onset
+`finder` computes; what it returns can be read without the engine.
+"""
+
 from chaotrain.onset.result import Onset
 
-__all__ = ["Onset", "find_onset"]
+__all__ = ["Onset"]
