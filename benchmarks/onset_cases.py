@@ -23,7 +23,8 @@ class Case:
         name: What the table calls it.
         load: Returns the task.
         network: Returns the network for the task.
-        target: The test score to reach.
+        target: The test score to reach: by the atlas's rule the highest multiple of 0.05 at least
+            0.02 below the best median of a pilot over the grid.
         grid: The first and the last learning rate of the dense grid.
         epochs: The length T of a run.
         optimizer: The optimiser.
@@ -82,19 +83,19 @@ def named(name: str, **sizes: int) -> Callable[[], ct.Task]:
 
 SOME = {"train_size": 2000, "test_size": 2000}
 CASES = (
-    Case("digits, tanh", named("digits"), mlp(64), 0.9, (0.03, 100)),
-    Case("digits, relu", named("digits"), mlp(64, "relu", "he"), 0.9, (0.03, 100)),
-    Case("digits, tanh, N(0,1)", named("digits"), mlp(64, init="normal"), 0.8, (0.03, 100)),
+    Case("digits, tanh", named("digits"), mlp(64), 0.95, (0.03, 100)),
+    Case("digits, relu", named("digits"), mlp(64, "relu", "he"), 0.95, (0.03, 100)),
+    Case("digits, tanh, N(0,1)", named("digits"), mlp(64, init="normal"), 0.9, (0.03, 100)),
     Case("wine, tanh", named("wine"), mlp(16), 0.95, (0.03, 300)),
-    Case("breast cancer, tanh", named("breast-cancer"), mlp(16), 0.95, (0.03, 300)),
-    Case("two moons, tanh", named("two-moons"), mlp(16), 0.95, (0.03, 100)),
-    Case("two moons, relu", named("two-moons"), mlp(16, "relu", "he"), 0.95, (0.03, 100)),
+    Case("breast cancer, tanh", named("breast-cancer"), mlp(16), 0.9, (0.03, 300)),
+    Case("two moons, tanh", named("two-moons"), mlp(16), 0.9, (0.03, 100)),
+    Case("two moons, relu", named("two-moons"), mlp(16, "relu", "he"), 0.9, (0.03, 100)),
     Case("MNIST 2000", named("mnist", **SOME), mlp(64, init="normal"), 0.75, (0.1, 30)),
     Case(
         "MNIST 2000, batches of 100",
         named("mnist", **SOME),
         mlp(64),
-        0.85,
+        0.8,
         (0.003, 10),
         epochs=20,
         batch_size=100,
@@ -114,7 +115,7 @@ CASES = (
         "digits, tanh, Adam",
         named("digits"),
         mlp(64),
-        0.9,
+        0.95,
         (1e-4, 1),
         optimizer=optax.adam,
     ),
