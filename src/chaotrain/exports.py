@@ -88,12 +88,12 @@ def axes(dataset: xr.Dataset) -> list[tuple[str, ...]]:
 
 
 def table(dataset: xr.Dataset, dims: tuple[str, ...]) -> pd.DataFrame:
-    """The variables over just these dimensions, as a table with the dimensions as its index.
+    r"""The variables over just these dimensions, as a table with the dimensions as its index.
 
     Example:
         >>> dataset = xr.Dataset({"rho": ("eta", [0.5, np.nan]), "n": 3}, {"eta": [1, 2]})
         >>> table(dataset, ("eta",)).to_csv()
-        'eta,rho\\n1,0.5\\n2,\\n'
+        'eta,rho\n1,0.5\n2,\n'
     """
     names = [name for name, array in dataset.data_vars.items() if array.dims == dims]
     return dataset[names].to_dataframe(dim_order=list(dims))

@@ -127,7 +127,9 @@ def balls(
     layout.legend_above(
         axes,
         handles=[
-            Line2D([], [], color=growths.VERDICT_COLOURS[verdict], label=f"{counts[verdict]} {verdict}")
+            Line2D(
+                [], [], color=growths.VERDICT_COLOURS[verdict], label=f"{counts[verdict]} {verdict}"
+            )
             for verdict in sorted(counts, key=lambda verdict: order[verdict])
         ],
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from chaotrain import schema
 from chaotrain.figures import growths, selection
@@ -28,9 +28,9 @@ def curves(dataset: xr.Dataset) -> dict[str, Any]:
     Returns:
         `epochs` that are kept; `growth`, whether "distance" or "tangent" was followed; and `rates`,
         for every learning rate the number of balls that `ran`, all the `exponents` of the decided
-        ones, and the first `balls`: initialisation, verdict, Λ with its interval, the `curve` (d(t),
-        the geometric mean over the replicas, or ln‖v(t)‖/‖v(0)‖), the ends of the fitted line
-        (`fit`, null but for an exponential verdict), loss and test score.
+        ones, and the first `balls`: initialisation, verdict, Λ with its interval, the `curve`
+        (d(t), the geometric mean over the replicas, or ln‖v(t)‖/‖v(0)‖), the ends of the fitted
+        line (`fit`, null but for an exponential verdict), loss and test score.
     """
     recorded = [name for name in LINES if name in dataset]
     epochs, most = _thinned(dataset, len(recorded) + 1)
@@ -53,7 +53,7 @@ def curves(dataset: xr.Dataset) -> dict[str, Any]:
     return {"epochs": times, "growth": growths.name(dataset), "rates": rates}
 
 
-def numbers(values: ArrayLike) -> list[float | None]:
+def numbers(values: Any) -> list[float | None]:
     """Four significant digits of each, null for what is not finite.
 
     Example:
@@ -78,7 +78,7 @@ def _ball(one: xr.Dataset, epochs: NDArray[np.intp], recorded: list[str]) -> dic
     ball: dict[str, Any] = {
         "init": int(one[schema.INIT]),
         "verdict": str(one["verdict"].values),
-        "exponent": numbers([one["exponent"].values, low, high]),
+        "exponent": numbers([_value(one, "exponent"), low, high]),
         "curve": numbers(whole[epochs]),
         "fit": _fit(one, whole),
     }

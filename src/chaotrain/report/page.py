@@ -9,13 +9,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
+import numpy as np
 import xarray as xr
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from rich.table import Table
 
 from chaotrain import exports, files, schema
@@ -98,6 +100,7 @@ def render(dataset: xr.Dataset, summary: xr.Dataset, origin: Origin) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["symbols"] = _symbols
     scripts = [get_plotlyjs(), _resource("report.js")]
     return environment.get_template("report.html").render(
         origin=origin,
@@ -147,6 +150,12 @@ def _embedded(text: str) -> Markup:
     return Markup(text)
 
 
+def _symbols(text: str) -> Markup:
+    """Text with the index of a symbol lowered, and no break at an equals sign."""
+    escaped = re.sub(r"([ηλ])_(\w+)", r"\1<sub>\2</sub>", str(escape(text)))
+    return Markup(escaped.replace(" = ", "\u00a0=\u00a0"))
+
+
 def _downloads(dataset: xr.Dataset, summary: xr.Dataset) -> list[dict[str, str]]:
     """The summary as JSON and CSV and the estimates of every ball as CSV, inside their links."""
     found = [("summary.json", "application/json", exports.summary_json(summary))]
@@ -174,11 +183,11 @@ def _table(table: Table) -> dict[str, Any]:
 
 def _start(summary: xr.Dataset) -> int:
     """The learning rate that the page opens with: the recommended one, or nearest to the onset."""
-    rates = selection.rates_of(summary).tolist()
+    rates = selection.rates_of(summary)
     wanted = selection.attribute(summary, "eta_fastest")
     if wanted not in rates:
-        wanted = selection.nearest(selection.rates_of(summary), selection.onset(summary))
-    return rates.index(wanted)
+        wanted = selection.nearest(rates, selection.onset(summary))
+    return int(np.flatnonzero(rates == wanted)[0])
 
 
 def _thinning(drawn: dict[str, Any], epochs: int) -> str:

@@ -19,26 +19,21 @@ from chaotrain.tables.cells import interval, number, significant
 POSITIONS = 25
 
 REGIMES = {
-    schema.TOO_SLOW: "the loss still falls, but the target is not in sight",
+    schema.TOO_SLOW: "does not reach the lowest target, but the loss still falls",
     schema.EXPLOITATION: "learns, and training is regular",
     schema.EXPLORATION_EXPLOITATION: "learns, and training is chaotic",
-    schema.NO_LEARNING: "the target is not reached, and the loss no longer falls",
+    schema.NO_LEARNING: "does not reach the lowest target, and the loss no longer falls",
     schema.UNKNOWN: "cannot be told from what was recorded",
 }
 
 
-def sentence(summary: xr.Dataset, epochs: int) -> str:
-    """The learning rate to train at and why, or why there is none; and where chaos sets in.
+def recommendation(summary: xr.Dataset, epochs: int) -> str:
+    """The fastest learning rate for the main target in a sentence, or why there is none.
 
     Args:
         summary: What `summarise` returns.
         epochs: The length T of the run.
     """
-    return f"{recommendation(summary, epochs)} {onset(summary)}"
-
-
-def recommendation(summary: xr.Dataset, epochs: int) -> str:
-    """The fastest learning rate for the main target, in a sentence."""
     score = selection.score(summary)
     if not summary[schema.TARGET].size or not summary["reached"].notnull().any():
         return "No learning rate is recommended, since no test score and target were recorded."

@@ -9,7 +9,8 @@
   const short = (value, digits = 3) =>
     value === null || value === undefined ? "–" : String(Number(value.toPrecision(digits)));
   // Plotly reads some HTML in its labels.
-  const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+  const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
+    .replaceAll("λ_nMLE", "λ<sub>nMLE</sub>");
   const config = { displayModeBar: false, responsive: true };
   const font = { family: 'system-ui, "DejaVu Sans", sans-serif', size: 13, color: colour.ink };
   const state = { rate: Number(element("eta").value), asked: null };
@@ -20,7 +21,7 @@
     linecolor: colour.ink, ticks: "outside", gridcolor: "#ececec", zeroline: false, ...more,
   });
   const layout = (more) => ({
-    font, dragmode: false, showlegend: false, paper_bgcolor: "white", plot_bgcolor: "white",
+    font, dragmode: false, showlegend: false, paper_bgcolor: "white", plot_bgcolor: "rgba(0,0,0,0)",
     margin: { l: 56, r: 12, t: 12, b: 48 }, hoverlabel: { align: "left" }, ...more,
   });
 
@@ -70,7 +71,7 @@
     const empty = column("mean_training_time").every((t) => t === null);
     Plotly.react("rates", curves(), layout({
       margin: { l: 64, r: 12, t: 12, b: 48 }, hovermode: "closest", shapes: marks(),
-      xaxis: axis("learning rate η", { type: "log", anchor: "y3", dtick: rateTicks() }),
+      xaxis: axis("learning rate η (logarithmic)", { anchor: "y3", showgrid: false, ...logarithmic(rates) }),
       yaxis: axis("λ_nMLE per epoch", { domain: [0.7, 1], nticks: 6, automargin: false }),
       yaxis2: axis("ρ", { domain: [0.36, 0.64], range: [-0.06, 1.06], automargin: false }),
       yaxis3: axis("⟨τ⟩ in epochs",
@@ -79,12 +80,23 @@
     }), config);
   }
 
-  // Whole decades where there are many, else 1, 2 and 5.
-  const rateTicks = () => (Math.log10(rates.at(-1) / rates[0]) > 2.5 ? 1 : "D2");
+  // A logarithmic axis with ticks at whole decades, at most 8, or within two also at 2 and 5.
+  function logarithmic(found) {
+    const known = found.filter((value) => value > 0);
+    if (!known.length) return { type: "log", showticklabels: false };
+    const low = Math.log10(Math.min(...known)), high = Math.log10(Math.max(...known));
+    const step = Math.ceil((high - low) / 8) || 1, tickvals = [];
+    for (let power = Math.floor(low); power <= Math.ceil(high); power += step)
+      for (const part of high - low > 2.2 ? [1] : [1, 2, 5]) tickvals.push(part * 10 ** power);
+    const label = (value) => value >= 1e-3 && value < 1e4 ? short(value)
+      : value.toExponential(0).replace(/^1e[+]?(.*)$/, "10<sup>$1</sup>")
+        .replace(/^(.)e[+]?(.*)$/, "$1·10<sup>$2</sup>").replace("-", "−");
+    return { type: "log", tickvals, ticktext: tickvals.map(label) };
+  }
 
   const drawn = () => data.rates[state.rate].balls;
 
-  function lines(name, id, title, logarithmic) {
+  function lines(name, id, title, onLog) {
     const balls = drawn().filter((ball) => ball[name]);
     const traces = balls.map((ball) => ({
       name: `initialisation ${ball.init}`, x: data.epochs, y: ball[name], mode: "lines",
@@ -101,7 +113,7 @@
     if (name === "test_accuracy" && targets.length)
       shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: targets[state.target],
         y1: targets[state.target], line: { color: colour.ink, width: 1.5, dash: "dash" } });
-    const y = axis(title, logarithmic ? { type: "log", exponentformat: "power", nticks: 7 } : { nticks: 6 });
+    const y = axis(title, onLog ? logarithmic(traces.flatMap((trace) => trace.y)) : { nticks: 6 });
     Plotly.react(id, traces, layout({ shapes, xaxis: axis("epoch", { nticks: 6 }), yaxis: y }), config);
   }
 
@@ -121,8 +133,17 @@
       xbins: { start, end: start + 2 * half, size: (2 * half) / bins },
       hovertemplate: "%{y} balls<extra></extra>",
     }], layout({ shapes, bargap: 0.03, xaxis: axis("Λ(Ω) per epoch", { nticks: 6 }),
-      yaxis: axis("balls", { nticks: 5, tickformat: "d", rangemode: "tozero" }) }), config);
+      yaxis: axis("balls", { nticks: 5, rangemode: "tozero",
+        ...(found.length <= 8 ? { dtick: 1 } : {}) }) }), config);
   }
+
+  // "λ_nMLE" with what follows the underscore lowered.
+  const subscripted = (text) => text.split(/(?<=λ)_(nMLE)/).map((part, index) => {
+    if (index % 2 === 0) return part;
+    const lowered = document.createElement("sub");
+    lowered.textContent = part;
+    return lowered;
+  });
 
   function say() {
     const here = data.rates[state.rate], at = (name) => values(name)[state.rate];
@@ -130,7 +151,7 @@
     for (const { verdict } of here.balls) counts[verdict] = (counts[verdict] ?? 0) + 1;
     const seen = Object.entries(counts).map(([verdict, count]) => `${count} ${verdict}`).join(", ");
     const words = [
-      `${here.ran} balls ran, ${at("decided")} were decided` + (seen ? `; drawn: ${seen}.` : "."),
+      `${here.ran} balls ran, ${at("decided")} were decided.`,
       `λ_nMLE = ${short(at("nmle"))} ± ${short(at("nmle_std"))} per epoch, ρ = ${short(at("rho"))}.`,
     ];
     if (at("regime")) words.push(`Regime: ${at("regime")}.`);
@@ -138,7 +159,13 @@
     if (time !== undefined && time !== null)
       words.push(`⟨τ⟩ to ${targets[state.target]} is ${short(time, 4)} epochs, ` +
         `reached by ${short(100 * column("reached")[state.rate])}%.`);
-    element("said").textContent = words.join(" ");
+    element("said").replaceChildren(...subscripted(words.join(" ")));
+    element("verdicts").replaceChildren(...Object.entries(counts).map(([verdict, count]) => {
+      const item = document.createElement("li");
+      item.textContent = `${count} ${verdict}`;
+      item.style.borderColor = data.verdicts[verdict] ?? colour.grey;
+      return item;
+    }));
     const eta = `η = ${short(rates[state.rate], 6)}`;
     const last = (name) => here.balls.map((ball) => ball[name]?.at(-1)).map((v) => short(v)).join(", ");
     const alternatives = {
