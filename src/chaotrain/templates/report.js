@@ -22,7 +22,7 @@
   });
   const layout = (more) => ({
     font, dragmode: false, showlegend: false, paper_bgcolor: "white", plot_bgcolor: "rgba(0,0,0,0)",
-    margin: { l: 56, r: 12, t: 12, b: 48 }, hoverlabel: { align: "left" }, ...more,
+    margin: { l: 56, r: 20, t: 12, b: 48 }, hoverlabel: { align: "left" }, ...more,
   });
 
   // Limits as plotly takes error bars; an open or missing one has no length.
@@ -70,7 +70,7 @@
   function draw() {
     const empty = column("mean_training_time").every((t) => t === null);
     Plotly.react("rates", curves(), layout({
-      margin: { l: 64, r: 12, t: 12, b: 48 }, hovermode: "closest", shapes: marks(),
+      margin: { l: 64, r: 20, t: 12, b: 48 }, hovermode: "closest", shapes: marks(),
       xaxis: axis("learning rate η (logarithmic)", { anchor: "y3", showgrid: false, ...logarithmic(rates) }),
       yaxis: axis("λ_nMLE per epoch", { domain: [0.7, 1], nticks: 6, automargin: false }),
       yaxis2: axis("ρ", { domain: [0.36, 0.64], range: [-0.06, 1.06], automargin: false }),
