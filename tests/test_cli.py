@@ -20,7 +20,7 @@ import xarray as xr
 
 import chaotrain as ct
 import tiny
-from chaotrain import experiment, exports, figures, files, runs, tiles
+from chaotrain import experiment, exports, figures, files, report, runs, tiles
 from chaotrain.errors import Interrupted
 from command_line import Command, in_process, refused
 
@@ -31,10 +31,11 @@ HEAVY = ("jax", "numpy", "xarray", "scipy", "matplotlib", "pydantic")
 def chaotrain(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Command:
-    """The command line in this process and an empty folder; figures are stand-ins."""
+    """The command line in this process and an empty folder; figures and page are stand-ins."""
     tiny.patch(monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(figures, "save_all", draw)
+    monkeypatch.setattr(report, "write", lambda study: study.path / "report.html")
     (tmp_path / "tiny.toml").write_text(tiny.FILE)
 
     return in_process(capfd)
@@ -622,7 +623,7 @@ def test_a_disk_that_fills_up(chaotrain: Command, small_disk: Path, tmp_path: Pa
     kept = tiny.kept(small_disk / "study")
     assert len(kept) > 2
     assert chaotrain("verify", small_disk / "study").code == 0
-    subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
+    subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
     assert chaotrain(*arguments).code == 0
     assert tiny.kept(small_disk / "study").items() >= kept.items()
     arguments[-1] = tmp_path / "whole"

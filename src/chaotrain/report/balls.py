@@ -13,8 +13,8 @@ from chaotrain.figures import growths, selection
 
 Floats = NDArray[np.float64]
 
-# Some 7 bytes a number: with plotly's 4.8 MB the page stays below 6 MB.
-NUMBERS = 120_000
+# At most 10 bytes a number: with plotly's 4.8 MB the page stays below 6 MB.
+NUMBERS = 90_000
 MOST_BALLS, MOST_EPOCHS, FEWEST_EPOCHS = 20, 200, 60
 LINES = ("loss", "test_accuracy")
 

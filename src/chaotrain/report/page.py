@@ -30,6 +30,8 @@ from chaotrain.study import Study
 from chaotrain.tables.studies import tables_of
 
 REPORT = "report.html"
+# Of the table of balls, some 400 bytes each, so that the page stays below 6 MB.
+MOST_ROWS = 800
 CAPTIONS = {
     "λ_nMLE ± std": "How chaotic training is",
     "best": "What training achieves",
@@ -157,13 +159,14 @@ def _symbols(text: str) -> Markup:
 
 
 def _downloads(dataset: xr.Dataset, summary: xr.Dataset) -> list[dict[str, str]]:
-    """The summary as JSON and CSV and the estimates of every ball as CSV, inside their links."""
+    """The summary as JSON and CSV and, unless they are too many, the balls as CSV."""
     found = [("summary.json", "application/json", exports.summary_json(summary))]
     for dims in exports.axes(summary):
         name = "-".join(("summary", *dims)) + ".csv"
         found.append((name, "text/csv", exports.table(summary, dims).to_csv()))
     ball = (schema.LEARNING_RATE, schema.INIT)
-    found.append(("balls.csv", "text/csv", exports.table(dataset, ball).to_csv()))
+    if dataset["verdict"].size <= MOST_ROWS:
+        found.append(("balls.csv", "text/csv", exports.table(dataset, ball).to_csv()))
     return [
         {
             "name": name,
