@@ -490,6 +490,18 @@ def test_choosing_a_learning_rate_shows_its_balls(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_everybody_can_use_it(browser: Any, tmp_path: Path, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    path = tmp_path / "report.html"
+    path.write_text(report.render(*drawn(), origin(finished=3)), "utf-8")
+    page, _ = opened(browser, path, width)
+    found = axe.Axe().run(page).response
+    assert len(found["passes"]) > 20
+    assert [(rule["impact"], rule["id"]) for rule in found["violations"]] == []
+
+
+@pytest.mark.slow
 def test_a_click_chooses_and_the_sliders_answer(browser: Any, tmp_path: Path) -> None:
     dataset, summary = drawn()
     path = tmp_path / "report.html"
