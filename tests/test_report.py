@@ -490,6 +490,28 @@ def test_choosing_a_learning_rate_shows_its_balls(
 
 
 @pytest.mark.slow
+def test_learning_rates_with_nothing_to_show(browser: Any, tmp_path: Path) -> None:
+    dataset, _ = study_data.study(rates=(1.0, 7.5, 20.0), inits=(2, 0, 2), epochs=80)
+    recorded = dataset[["distance", "loss", "test_accuracy"]].copy(deep=True)
+    for name in recorded:
+        recorded[name][2] = np.nan
+        recorded[name][2, ..., 0] = 1.0
+    path = tmp_path / "report.html"
+    path.write_text(report.render(*summarised(recorded), origin(finished=2)), "utf-8")
+    page, wrong = opened(browser, path)
+    page.focus("#eta")
+    page.keyboard.press("Home")
+    assert len(shown(page, "loss")) == 2
+    page.keyboard.press("ArrowRight")
+    assert page.text_content("#said").startswith("0 balls ran, 0 were decided. λnMLE = –")
+    assert [shown(page, plot) for plot in ("growth", "histogram", "loss", "score")] == [[]] * 4
+    page.keyboard.press("ArrowRight")
+    assert page.text_content("#verdicts") == "2 blow-up"
+    assert shown(page, "histogram") == []
+    assert wrong == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 def test_everybody_can_use_it(browser: Any, tmp_path: Path, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")

@@ -114,8 +114,16 @@
       shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, y0: targets[state.target],
         y1: targets[state.target], line: { color: colour.ink, width: 1.5, dash: "dash" } });
     const y = axis(title, onLog ? logarithmic(traces.flatMap((trace) => trace.y)) : { nticks: 6 });
-    Plotly.react(id, traces, layout({ shapes, xaxis: axis("epoch", { nticks: 6 }), yaxis: y }), config);
+    Plotly.react(id, traces, layout({ shapes, xaxis: axis("epoch", { nticks: 6 }), yaxis: y,
+      ...said(traces) }), config);
   }
+
+  // Instead of axes around nothing.
+  const said = (traces) => traces.length ? {} : {
+    shapes: [], xaxis: { visible: false }, yaxis: { visible: false },
+    annotations: [{ text: "nothing to show", showarrow: false, xref: "paper", yref: "paper",
+      x: 0.5, y: 0.5, font: { color: colour.grey } }],
+  };
 
   const positive = (name) =>
     drawn().every((ball) => (ball[name] ?? []).every((value) => value === null || value > 0));
@@ -128,13 +136,14 @@
     const start = (low + high) / 2 - half;
     const shapes = mean === null ? [] : [{ type: "line", yref: "paper", x0: mean, x1: mean, y0: 0,
       y1: 1, line: { color: colour.ink, width: 2 } }];
-    Plotly.react("histogram", [{
+    const traces = !found.length ? [] : [{
       type: "histogram", x: found, autobinx: false, marker: { color: colour.sky },
       xbins: { start, end: start + 2 * half, size: (2 * half) / bins },
       hovertemplate: "%{y} balls<extra></extra>",
-    }], layout({ shapes, bargap: 0.03, xaxis: axis("Λ(Ω) per epoch", { nticks: 6 }),
+    }];
+    Plotly.react("histogram", traces, layout({ shapes, bargap: 0.03, xaxis: axis("Λ(Ω) per epoch", { nticks: 6 }),
       yaxis: axis("balls", { nticks: 5, rangemode: "tozero",
-        ...(found.length <= 8 ? { dtick: 1 } : {}) }) }), config);
+        ...(found.length <= 8 ? { dtick: 1 } : {}) }), ...said(traces) }), config);
   }
 
   // "λ_nMLE" with what follows the underscore lowered.
