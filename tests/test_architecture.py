@@ -31,6 +31,7 @@ study exports tiles parts
 runs
 atlas sensitivity figures anatomy onset schedules
 tables progress torch
+report
 showing
 cli
 __main__

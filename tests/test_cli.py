@@ -20,7 +20,7 @@ import xarray as xr
 
 import chaotrain as ct
 import tiny
-from chaotrain import experiment, exports, figures, files, runs, tiles
+from chaotrain import experiment, exports, figures, files, report, runs, tiles
 from chaotrain.errors import Interrupted
 from command_line import Command, in_process, refused
 
@@ -31,10 +31,11 @@ HEAVY = ("jax", "numpy", "xarray", "scipy", "matplotlib", "pydantic")
 def chaotrain(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Command:
-    """The command line in this process and an empty folder; figures are stand-ins."""
+    """The command line in this process and an empty folder; figures and page are stand-ins."""
     tiny.patch(monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(figures, "save_all", draw)
+    monkeypatch.setattr(report, "write", lambda study: study.path / "report.html")
     (tmp_path / "tiny.toml").write_text(tiny.FILE)
 
     return in_process(capfd)
@@ -231,7 +232,7 @@ def test_a_run_prints_the_table_and_leaves_figures(chaotrain: Command, tmp_path:
     said = chaotrain("run", "tiny.toml", "--out", "study")
     assert said.code == 0
     assert "λ_nMLE" in said.out
-    assert said.out.splitlines()[-1] == "study/figures/figure-1.png"
+    assert said.out.splitlines()[-2:] == ["study/figures/figure-1.png", "study/report.html"]
     assert said.err.splitlines()[-1].startswith("100%, tile 4 of 4")
     assert (tmp_path / "study" / "figures" / "figure-1.png").exists()
     assert tiny.unfinished(tmp_path) == []

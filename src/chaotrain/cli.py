@@ -94,6 +94,8 @@ def run(
     showing.summary(found)
     for path in showing.draw(found):
         typer.echo(path)
+    if not isinstance(found, atlas.Atlas):
+        typer.echo(showing.report(found))
 
 
 @app.command()
@@ -204,6 +206,19 @@ def figures(folder: Directory) -> None:
     showing.tell_unfinished(found)
     for path in paths:
         typer.echo(path)
+
+
+@app.command()
+def report(
+    folder: Directory,
+    shown: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Write a study as one HTML page, DIR/report.html, that needs no network."""
+    from chaotrain import showing
+
+    study = showing.single(folder)
+    typer.echo(showing.report(study, shown))
+    showing.tell_unfinished(study)
 
 
 @app.command()

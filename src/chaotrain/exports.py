@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from chaotrain import files
@@ -72,17 +73,30 @@ def export(dataset: xr.Dataset, path: Path) -> list[Path]:
         with files.replacing(path) as temporary:
             dataset.to_zarr(temporary, mode="w-", zarr_format=2, consolidated=True)
         return [path]
-    tables: dict[tuple[str, ...], list[str]] = {}
-    for name, variable in dataset.data_vars.items():
-        tables.setdefault(tuple(map(str, variable.dims)), []).append(str(name))
-    paths = {dims: path.with_name("-".join((path.stem, *dims)) + ".csv") for dims in tables}
-    for table in paths.values():
-        _refuse_existing(table)
-    for dims, names in tables.items():
-        frame = dataset[names].to_dataframe(dim_order=list(dims))
-        with files.replacing(paths[dims]) as temporary:
-            frame.to_csv(temporary)
+    paths = {dims: path.with_name("-".join((path.stem, *dims)) + ".csv") for dims in axes(dataset)}
+    for file in paths.values():
+        _refuse_existing(file)
+    for dims, file in paths.items():
+        with files.replacing(file) as temporary:
+            table(dataset, dims).to_csv(temporary)
     return list(paths.values())
+
+
+def axes(dataset: xr.Dataset) -> list[tuple[str, ...]]:
+    """The sets of dimensions that variables have, in the order of the variables."""
+    return list(dict.fromkeys(tuple(map(str, v.dims)) for v in dataset.data_vars.values()))
+
+
+def table(dataset: xr.Dataset, dims: tuple[str, ...]) -> pd.DataFrame:
+    r"""The variables over just these dimensions, as a table with the dimensions as its index.
+
+    Example:
+        >>> dataset = xr.Dataset({"rho": ("eta", [0.5, np.nan]), "n": 3}, {"eta": [1, 2]})
+        >>> table(dataset, ("eta",)).to_csv()
+        'eta,rho\n1,0.5\n2,\n'
+    """
+    names = [name for name, array in dataset.data_vars.items() if array.dims == dims]
+    return dataset[names].to_dataframe(dim_order=list(dims))
 
 
 def _refuse_existing(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import webbrowser
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -160,6 +161,16 @@ def draw(found: Study | Atlas) -> list[Path]:
         return paths
 
     return _written(found.path, save)
+
+
+def report(study: Study, shown: bool = False) -> Path:
+    """Write the page of a study, open it in the browser if wanted, and return the file."""
+    from chaotrain import report as page
+
+    path = page.write(study)
+    if shown:
+        webbrowser.open(path.resolve().as_uri())
+    return path
 
 
 def draw_noise(root: Path, weights: xr.Dataset, batches: xr.Dataset) -> list[Path]:

@@ -6,10 +6,20 @@ import numpy as np
 import xarray as xr
 
 from chaotrain import schema
+from chaotrain.figures import style
 from chaotrain.figures.style import Floats
 
 # Of the largest distance; beyond it a tangent would flatten everything else.
 TANGENT_ROOM = 30.0
+
+VERDICT_COLOURS = {
+    schema.EXPONENTIAL: style.BLUE,
+    schema.BOUNDED: style.ORANGE,
+    schema.SUBEXPONENTIAL: style.PINK,
+    schema.CONTRACTING: style.GREEN,
+    schema.UNDECIDED: style.GREY,
+    schema.BLOW_UP: style.RED,
+}
 
 
 def curves(balls: xr.Dataset) -> Floats:
@@ -47,3 +57,13 @@ def tangent_over(distances: Floats, growth: Floats) -> Floats:
     with np.errstate(over="ignore"):
         scaled = distances[0] * np.exp(growth)
     return np.where(scaled <= TANGENT_ROOM * finite.max(), scaled, np.nan)
+
+
+def geometric_mean(distances: Floats) -> Floats:
+    """Return exp of the mean of ln d over the copies, NaN where one of those that ran blew up."""
+    there = distances[np.isfinite(distances).any(axis=1)]
+    if not len(there):
+        return np.full(distances.shape[1], np.nan)
+    with np.errstate(divide="ignore"):
+        mean: Floats = np.exp(np.log(np.where(np.isfinite(there), there, np.nan)).mean(axis=0))
+    return mean

@@ -51,7 +51,7 @@ def ball(
     one = balls.sel(init=selection.typical_init(balls) if init is None else init)
     epochs = np.asarray(dataset[schema.EPOCH].values, dtype=float)
     distances = growths.curves(one)
-    mean = _geometric_mean(distances)
+    mean = growths.geometric_mean(distances)
     several = len(distances) > 1
     if several:
         for index, distance in enumerate(distances):
@@ -112,12 +112,12 @@ def balls(
     some = dataset.sel(learning_rate=rate).isel(init=np.flatnonzero(there))
     epochs = np.asarray(dataset[schema.EPOCH].values, dtype=float)
     by_init = growths.curves(some.transpose(schema.INIT, ...))
-    means = np.array([_geometric_mean(ball) for ball in by_init])
+    means = np.array([growths.geometric_mean(ball) for ball in by_init])
     verdicts = [str(verdict) for verdict in some["verdict"].values]
     counts = Counter(verdicts)
-    order = {verdict: rank for rank, verdict in enumerate(_VERDICT_COLOURS)}
+    order = {verdict: rank for rank, verdict in enumerate(growths.VERDICT_COLOURS)}
     for mean, verdict in zip(means, verdicts, strict=True):
-        colour = _VERDICT_COLOURS[verdict]
+        colour = growths.VERDICT_COLOURS[verdict]
         width = 1.0 if len(means) < 10 else 0.5
         scales.curve(axes, epochs, mean, color=colour, linewidth=width, alpha=0.7, zorder=2)
     axes.set(xlabel="epoch", ylabel=growths.label(some), xlim=(epochs[0], epochs[-1]))
@@ -127,7 +127,9 @@ def balls(
     layout.legend_above(
         axes,
         handles=[
-            Line2D([], [], color=_VERDICT_COLOURS[verdict], label=f"{counts[verdict]} {verdict}")
+            Line2D(
+                [], [], color=growths.VERDICT_COLOURS[verdict], label=f"{counts[verdict]} {verdict}"
+            )
             for verdict in sorted(counts, key=lambda verdict: order[verdict])
         ],
     )
@@ -151,24 +153,6 @@ _SEEN = {
     schema.UNDECIDED: "still growing at the end",
     schema.BLOW_UP: "blow-up",
 }
-_VERDICT_COLOURS = {
-    schema.EXPONENTIAL: style.BLUE,
-    schema.BOUNDED: style.ORANGE,
-    schema.SUBEXPONENTIAL: style.PINK,
-    schema.CONTRACTING: style.GREEN,
-    schema.UNDECIDED: style.GREY,
-    schema.BLOW_UP: style.RED,
-}
-
-
-def _geometric_mean(distances: Floats) -> Floats:
-    """Return exp of the mean of ln d over the copies, NaN where one of those that ran blew up."""
-    there = distances[np.isfinite(distances).any(axis=1)]
-    if not len(there):
-        return np.full(distances.shape[1], np.nan)
-    with np.errstate(divide="ignore"):
-        mean: Floats = np.exp(np.log(np.where(np.isfinite(there), there, np.nan)).mean(axis=0))
-    return mean
 
 
 def _fitted_slope(axes: Axes, one: xr.Dataset, epochs: Floats, mean: Floats) -> None:

@@ -1,0 +1,205 @@
+"""The page itself: text, tables and data filled into the templates, everything escaped.
+
+The page runs two scripts, plotly and its own, which a content security policy names by their
+hashes; it forbids every other script and every request. So nothing in a study can do anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+import numpy as np
+import xarray as xr
+from markupsafe import Markup, escape
+from rich.table import Table
+
+from chaotrain import exports, files, schema
+from chaotrain.errors import UserError
+from chaotrain.figures import growths, selection, style
+from chaotrain.provenance import Record
+from chaotrain.report import balls, verdict
+from chaotrain.store import EXPERIMENT
+from chaotrain.study import Study
+from chaotrain.tables.studies import tables_of
+
+REPORT = "report.html"
+# Of the table of balls, some 400 bytes each, so that the page stays below 6 MB.
+MOST_ROWS = 800
+CAPTIONS = {
+    "λ_nMLE ± std": "How chaotic training is",
+    "best": "What training achieves",
+    "chaotic": "The chaotic transients",
+    "fastest η*": "The fastest learning rate for each target",
+}
+
+
+class Origin(NamedTuple):
+    """Where a study comes from.
+
+    Attributes:
+        name: What the page is titled with.
+        experiment: The experiment file.
+        record: The provenance.
+        finished: How many tiles are finished.
+        tiles: Of how many.
+    """
+
+    name: str
+    experiment: str
+    record: Record
+    finished: int
+    tiles: int
+
+
+def write(study: Study) -> Path:
+    """Write the page of a study into its directory, and return the file.
+
+    Raises:
+        UserError: If no tile is finished, a file in it was altered, or the page cannot be written.
+    """
+    record = study.store.provenance()
+    if record is None:
+        raise UserError(f"{study.path} has no provenance.json: run it again to resume")
+    experiment = (study.path / EXPERIMENT).read_text("utf-8")
+    name = study.path.resolve().name
+    origin = Origin(name, experiment, record, len(study.finished), len(study.tiles))
+    path = study.path / REPORT
+    files.write(path, render(study.dataset, study.summary, origin).encode())
+    return path
+
+
+def render(dataset: xr.Dataset, summary: xr.Dataset, origin: Origin) -> str:
+    """The page as text: the same for the same study.
+
+    Args:
+        dataset: What `derive` returns.
+        summary: What `summarise` makes of it.
+        origin: Where it comes from.
+    """
+    from plotly.offline import get_plotlyjs
+
+    dataset = dataset.sortby(schema.LEARNING_RATE)
+    epochs = int(dataset[schema.EPOCH][-1])
+    drawn = balls.curves(dataset)
+    answers = verdict.recommended(dataset)
+    data = drawn | {
+        "answers": answers,
+        "score": selection.score(summary),
+        "verdicts": growths.VERDICT_COLOURS,
+        "colours": {name: getattr(style, name.upper()) for name in _COLOURS},
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("chaotrain"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["symbols"] = _symbols
+    scripts = [get_plotlyjs(), _resource("report.js")]
+    return environment.get_template("report.html").render(
+        origin=origin,
+        policy=_policy(scripts),
+        scripts=[Markup(script) for script in scripts],
+        styles=Markup(_resource("report.css")),
+        colours=data["colours"],
+        recommendation=verdict.recommendation(summary, epochs),
+        onset=verdict.onset(summary),
+        regimes=verdict.regimes(summary),
+        tables=[_table(table) for table in tables_of(summary) if table.row_count],
+        answers=answers,
+        downloads=_downloads(dataset, summary),
+        growth=drawn["growth"],
+        score=data["score"],
+        scored="test_accuracy" in dataset,
+        rates=[f"{rate:.6g}" for rate in selection.rates_of(summary)],
+        start=_start(summary),
+        target=f"{summary.attrs['target']:g}",
+        epochs=epochs,
+        thinned=_thinning(drawn, epochs),
+        data=_embedded(json.dumps(data, allow_nan=False, separators=(",", ":"))),
+        summary=_embedded(json.dumps(json.loads(exports.summary_json(summary)))),
+    )
+
+
+_COLOURS = ("blue", "red", "green", "sky", "orange", "ink", "grey", "pale")
+
+
+def _resource(name: str) -> str:
+    return resources.files("chaotrain").joinpath("templates", name).read_text("utf-8")
+
+
+def _policy(scripts: list[str]) -> str:
+    """No request at all, and no script but these; plotly sets styles of its own."""
+    digests = (base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
+    )
+
+
+def _embedded(text: str) -> Markup:
+    """JSON that cannot end the element it is in."""
+    for mark in "<>&\u2028\u2029":
+        text = text.replace(mark, f"\\u{ord(mark):04x}")
+    return Markup(text)
+
+
+def _symbols(text: str) -> Markup:
+    """Text with the index of a symbol lowered, and no break at an equals sign."""
+    escaped = re.sub(r"([ηλ])_(\w+)", r"\1<sub>\2</sub>", str(escape(text)))
+    return Markup(escaped.replace(" = ", "\u00a0=\u00a0"))
+
+
+def _downloads(dataset: xr.Dataset, summary: xr.Dataset) -> list[dict[str, str]]:
+    """The summary as JSON and CSV and, unless they are too many, the balls as CSV."""
+    found = [("summary.json", "application/json", exports.summary_json(summary))]
+    for dims in exports.axes(summary):
+        name = "-".join(("summary", *dims)) + ".csv"
+        found.append((name, "text/csv", exports.table(summary, dims).to_csv()))
+    ball = (schema.LEARNING_RATE, schema.INIT)
+    if dataset["verdict"].size <= MOST_ROWS:
+        found.append(("balls.csv", "text/csv", exports.table(dataset, ball).to_csv()))
+    return [
+        {
+            "name": name,
+            "uri": f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}",
+        }
+        for name, kind, text in found
+    ]
+
+
+def _table(table: Table) -> dict[str, Any]:
+    """The headings and the cells of a table of `chaotrain summary`, as they are printed there."""
+    headings = [str(column.header) for column in table.columns]
+    caption = next(text for start, text in CAPTIONS.items() if headings[1].startswith(start))
+    rows = zip(*(map(str, column.cells) for column in table.columns), strict=True)
+    return {"caption": caption, "headings": headings, "rows": list(rows)}
+
+
+def _start(summary: xr.Dataset) -> int:
+    """The learning rate that the page opens with: the recommended one, or nearest to the onset."""
+    rates = selection.rates_of(summary)
+    wanted = selection.attribute(summary, "eta_fastest")
+    if wanted not in rates:
+        wanted = selection.nearest(rates, selection.onset(summary))
+    return int(np.flatnonzero(rates == wanted)[0])
+
+
+def _thinning(drawn: dict[str, Any], epochs: int) -> str:
+    """What the page leaves out of the curves; "" if nothing."""
+    said = []
+    if len(drawn["epochs"]) <= epochs:
+        said.append(f"{len(drawn['epochs'])} of {epochs + 1} epochs, evenly spaced")
+    most = max(rate["ran"] for rate in drawn["rates"])
+    shown = max(len(rate["balls"]) for rate in drawn["rates"])
+    if shown < most:
+        said.append(f"the first {shown} of up to {most} balls at each learning rate")
+    return " and ".join(said)

@@ -1,0 +1,557 @@
+from __future__ import annotations
+
+import base64
+import csv
+import functools
+import html.parser
+import io
+import json
+import shutil
+import webbrowser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import chaotrain as ct
+import study_data
+import tiny
+from chaotrain import exports, figures, report, schema
+from chaotrain.analysis import best_for_epochs, best_for_target, derive, summarise
+from chaotrain.provenance import Record
+from chaotrain.report import balls, verdict
+from chaotrain.report.page import Origin
+from command_line import Command, in_process, refused
+
+LIMIT = 6_000_000
+CHROMIUM = shutil.which("chromium")
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+def origin(text: str = "plain", finished: int = 4) -> Origin:
+    """Where a study comes from, with the same text in every field that is free."""
+    run = {
+        "started": text,
+        "versions": {text: text},
+        "git_commit": text,
+        "device": text,
+        "threads": 2,
+        "data_sha256": {text: text},
+        "outcome": text,
+    }
+    layout = {"balls_per_tile": 1, "members_per_block": 1, "epochs_per_call": 1}
+    record = Record.read({"experiment_sha256": text, "layout": layout, "runs": [run]})
+    assert record is not None
+    return Origin(text, f'task = "{text}"', record, finished, 4)
+
+
+@functools.cache
+def drawn(*names: str) -> tuple[xr.Dataset, xr.Dataset]:
+    """A synthetic study of which these variables were recorded."""
+    dataset, _ = study_data.study(rates=(1.0, 5.0, 7.5, 20.0), inits=3, epochs=80)
+    dataset[schema.TANGENT_GROWTH] = np.log(dataset["distance"] / dataset["distance"][..., 0])[
+        :, :, 0
+    ]
+    return summarised(dataset[list(names or ("distance", "loss", "test_accuracy"))])
+
+
+def summarised(recorded: xr.Dataset, score: str = "accuracy") -> tuple[xr.Dataset, xr.Dataset]:
+    if "replica" in recorded.coords and "replica" not in recorded.dims:
+        recorded = recorded.drop_vars("replica")
+    derived = derive(recorded, (0.7, 0.8) if "test_accuracy" in recorded else ())
+    return derived, summarise(derived, 0.8).assign_attrs({schema.SCORE: score})
+
+
+class Page(html.parser.HTMLParser):
+    """What a browser would find: elements with attributes, the text of scripts, the visible text.
+
+    Args:
+        text: The page.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.words: list[str] = []
+        self.open = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self.open = tag
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.open = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.open == "script":
+            self.scripts[-1] += data
+        else:
+            self.words.append(data)
+
+    def json(self, which: int) -> Any:
+        return json.loads(self.scripts[which])
+
+    @property
+    def data(self) -> Any:
+        return self.json(0)
+
+    @property
+    def summary(self) -> Any:
+        return self.json(1)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.words).split())
+
+    @property
+    def downloads(self) -> dict[str, str]:
+        found = (found for tag, found in self.elements if tag == "a" and "download" in found)
+        return {
+            str(link["download"]): base64.b64decode(str(link["href"]).split(",")[1]).decode()
+            for link in found
+        }
+
+
+# ---- the numbers
+
+
+def test_the_page_holds_the_summary_and_the_curves() -> None:
+    dataset, summary = drawn()
+    page = Page(report.render(dataset, summary, origin()))
+    assert page.summary == json.loads(exports.summary_json(summary))
+    assert page.data["epochs"] == list(range(81))
+    for row, rate in enumerate(page.data["rates"]):
+        here = dataset.isel(learning_rate=row)
+        assert rate["ran"] == 3
+        decided = here["verdict"].isin(schema.DECIDED).values
+        np.testing.assert_allclose(rate["exponents"], here["exponent"].values[decided], rtol=1e-3)
+        for init, ball in enumerate(rate["balls"]):
+            one = here.isel(init=init)
+            assert (ball["init"], ball["verdict"]) == (init, str(one["verdict"].values))
+            for name, values in (
+                ("curve", one["distance"].values[0]),
+                ("loss", one["loss"].values),
+                ("test_accuracy", one["test_accuracy"].values),
+            ):
+                np.testing.assert_allclose(ball[name], values, rtol=1e-3)
+
+
+def test_a_curve_is_the_geometric_mean_over_replicas_and_its_fit_has_the_slope() -> None:
+    epochs = np.arange(61)
+    growth = np.exp(np.minimum(0.5 * epochs, 15.0))
+    distance = 1e-8 * np.array([growth, 4.0 * growth])[None, None]
+    recorded = xr.Dataset(
+        {"distance": (schema.RECORDED["distance"].dims, distance)},
+        {"learning_rate": [2.0], "init": [0], "replica": [0, 1], "epoch": epochs},
+    )
+    (ball,) = balls.curves(derive(recorded, ()))["rates"][0]["balls"]
+    np.testing.assert_allclose(ball["curve"], 2e-8 * growth, rtol=1e-3)
+    rise = np.diff(np.log(ball["fit"]["y"])) / np.diff(ball["fit"]["x"])
+    np.testing.assert_allclose(rise, 0.5, rtol=1e-3)
+    assert ball["fit"]["y"][0] == pytest.approx(2e-8 * np.exp(0.5 * ball["fit"]["x"][0]), rel=1e-2)
+
+
+def test_the_tables_are_those_of_the_summary() -> None:
+    dataset, summary = drawn()
+    page = Page(report.render(dataset, summary, origin()))
+    nmle, deviation = (float(summary[name][2]) for name in ("nmle", "nmle_std"))
+    assert f"{nmle:.3f} ± {deviation:.3f}" in page.text
+    for caption in ("How chaotic training is", "What training achieves", "for each target"):
+        assert caption in page.text
+
+
+def test_the_downloads_have_all_digits() -> None:
+    dataset, summary = drawn()
+    files = Page(report.render(dataset, summary, origin())).downloads
+    assert files["summary.json"] == exports.summary_json(summary)
+    rows = column(files["summary-learning_rate.csv"], "regime")
+    assert rows == summary["regime"].values.tolist()
+    for file, name, values in (
+        ("summary-learning_rate.csv", "nmle", summary["nmle"]),
+        ("summary-learning_rate-target.csv", "mean_training_time", summary["mean_training_time"]),
+        ("summary-target.csv", "eta_fastest", summary["eta_fastest"]),
+        ("balls.csv", "exponent", dataset["exponent"]),
+    ):
+        numbers = [float(cell or "nan") for cell in column(files[file], name)]
+        np.testing.assert_array_equal(numbers, values.values.ravel())
+
+
+def column(table: str, name: str) -> list[str]:
+    return [row[name] for row in csv.DictReader(io.StringIO(table))]
+
+
+def test_the_sliders_say_what_best_says() -> None:
+    dataset, _ = drawn()
+    answers = verdict.recommended(dataset)
+    assert {0.7, 0.8} <= {answer["at"] for answer in answers["target"]}
+    assert answers["epochs"][-1]["at"] == 80
+    for answer in answers["target"][::6]:
+        best = best_for_target(dataset, answer["at"])
+        assert answer["words"] == str(best)
+        assert answer["learning_rate"] == (
+            best.learning_rate if best.learning_rate == best.learning_rate else None
+        )
+    for answer in answers["epochs"][::6]:
+        assert answer["words"] == str(best_for_epochs(dataset, answer["at"]))
+
+
+def test_the_page_is_the_same_for_the_same_study() -> None:
+    assert report.render(*drawn(), origin()) == report.render(*drawn(), origin())
+
+
+# ---- the verdict
+
+
+def test_the_verdict_recommends_and_places_the_onset() -> None:
+    _, summary = drawn()
+    rate = summary.attrs["eta_fastest"]
+    time = float(summary["mean_training_time"].sel(learning_rate=rate, target=0.8))
+    words = verdict.recommendation(summary, 80)
+    assert words.startswith(f"Train at η = {rate:g} (95% interval [")
+    assert f"a test accuracy of 0.8 first, after {time:.1f} of 80 epochs" in words
+    assert verdict.onset(summary).startswith(f"From η_1 = {summary.attrs['eta_1']:g} ")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "rho", "words"),
+    [
+        ({}, [0.0, 0.25], "No onset of chaos was found: at every η fewer than half are chaotic."),
+        ({}, [1.0, 1.0], "The onset of chaos is not within the tested learning rates."),
+        ({}, [np.nan, np.nan], "Whether training is chaotic is not decided at any learning rate."),
+        ({"eta_0": 3.0}, [0.0, 0.75], "Half of the initialisations are chaotic at η_0 = 3;"),
+        ({"eta_1": 5.0, "eta_0": 3.0}, [0.0, 1.0], "From η_1 = 5 on, training is chaotic in all"),
+    ],
+)
+def test_the_onset_in_words(attributes: dict[str, float], rho: list[float], words: str) -> None:
+    known = dict.fromkeys(schema.SUMMARY_ATTRIBUTES, np.nan) | attributes
+    summary = xr.Dataset({"rho": ("learning_rate", rho)}, attrs=known)
+    assert verdict.onset(summary).startswith(words)
+
+
+def test_no_learning_rate_reaches_the_target() -> None:
+    dataset, _ = drawn()
+    dataset = dataset[["distance", "loss", "test_accuracy"]].drop_vars("target", errors="ignore")
+    derived = derive(dataset, (0.99,))
+    summary = summarise(derived, 0.99)
+    words = "No tested learning rate reaches a test accuracy of 0.99 within 80 epochs"
+    assert verdict.recommendation(summary, 80).startswith(words)
+    assert words in Page(report.render(derived, summary, origin())).text
+
+
+def test_regimes_are_bands_of_neighbours() -> None:
+    names = [schema.EXPLOITATION, schema.EXPLOITATION, schema.NO_LEARNING]
+    summary = xr.Dataset({"regime": ("learning_rate", names)}, {"learning_rate": [1.0, 2.5, 20.0]})
+    assert [(band["name"], band["rates"]) for band in verdict.regimes(summary)] == [
+        ("exploitation", "1 to 2.5"),
+        ("no learning", "20"),
+    ]
+
+
+# ---- studies that lack something
+
+
+def test_without_a_test_score() -> None:
+    dataset, summary = drawn("distance", "loss")
+    page = Page(report.render(dataset, summary, origin()))
+    assert "No learning rate is recommended, since no test score" in page.text
+    assert page.data["answers"] == {"target": [], "epochs": []}
+    ids = {found.get("id") for _, found in page.elements}
+    assert "rates" in ids
+    assert ids.isdisjoint({"target", "ask-target", "ask-epochs"})
+
+
+def test_a_study_by_the_tangent() -> None:
+    dataset, summary = drawn(schema.TANGENT_GROWTH, "loss", "test_accuracy")
+    page = Page(report.render(dataset, summary, origin()))
+    assert page.data["growth"] == "tangent"
+    assert "Growth of a tangent vector" in page.text
+    ball = page.data["rates"][2]["balls"][0]
+    values = dataset[schema.TANGENT_GROWTH].values[2, 0]
+    np.testing.assert_allclose(ball["curve"], values, rtol=1e-3, atol=1e-12)
+    rise = np.diff(ball["fit"]["y"]) / np.diff(ball["fit"]["x"])
+    np.testing.assert_allclose(rise, dataset["exponent"].values[2, 0], rtol=1e-2)
+
+
+def test_what_is_not_finite_is_null() -> None:
+    dataset, _ = study_data.study(rates=(1.0, 7.5), inits=2, epochs=80)
+    recorded = dataset[["distance", "loss", "test_accuracy"]].copy(deep=True)
+    for name in recorded:
+        recorded[name][1, :, ..., 40:] = np.nan
+    recorded["loss"][1, 0, ..., 40:] = np.inf
+    page = Page(report.render(*summarised(recorded), origin()))
+    ball = page.data["rates"][1]["balls"][0]
+    assert ball["verdict"] == schema.BLOW_UP
+    assert ball["fit"] is None
+    assert ball["exponent"] == [None, None, None]
+    for name in ("curve", "loss", "test_accuracy"):
+        assert None not in ball[name][:40]
+        assert set(ball[name][40:]) == {None}
+
+
+def test_balls_that_did_not_run_are_left_out() -> None:
+    dataset, _ = study_data.study(rates=(1.0, 7.5), inits=(1, 3), epochs=80)
+    recorded = dataset[["distance", "loss", "test_accuracy"]]
+    page = Page(report.render(*summarised(recorded), origin(finished=3)))
+    assert [rate["ran"] for rate in page.data["rates"]] == [1, 3]
+    assert [len(rate["balls"]) for rate in page.data["rates"]] == [1, 3]
+    assert "Not finished: 3 of 4 tiles." in page.text
+
+
+# ---- hostile studies, and big ones
+
+
+def test_what_a_study_says_is_text_and_nothing_else() -> None:
+    dataset, _ = drawn()
+    recorded = dataset[["distance", "loss", "test_accuracy"]]
+    harmless, hostile = (
+        Page(report.render(*summarised(recorded, text), origin(text))) for text in ("x", HOSTILE)
+    )
+    tags = [[tag for tag, _ in page.elements] for page in (harmless, hostile)]
+    assert tags[0] == tags[1]
+    assert hostile.data["score"] == HOSTILE
+    assert hostile.summary["attributes"]["score"] == HOSTILE
+    assert hostile.text.count(HOSTILE) >= 10
+    assert hostile.scripts[2:] == harmless.scripts[2:]
+
+
+def test_only_two_scripts_may_run_and_nothing_is_requested() -> None:
+    page = Page(report.render(*drawn(), origin()))
+    policies = [found for _, found in page.elements if "http-equiv" in found]
+    assert len(policies) == 1
+    policy = str(policies[0]["content"])
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert policy.count("sha256-") == 2
+    assert "unsafe-inline" not in policy.split(";")[1]
+    assert len(page.scripts) == 4
+    for _, found in page.elements:
+        assert not {"src", "srcset", "onclick", "onerror"} & found.keys()
+        assert str(found.get("href", "data:")).startswith("data:")
+
+
+@pytest.mark.slow
+def test_the_paper_fits_and_says_what_it_leaves_out() -> None:
+    dataset, _ = study_data.study(study_data.PAPER_RATES, inits=50, replicas=5, epochs=201)
+    recorded = dataset[["distance", "loss", "test_accuracy"]]
+    text = report.render(*summarised(recorded), origin())
+    assert len(text.encode()) < LIMIT
+    page = Page(text)
+    assert {len(rate["balls"]) for rate in page.data["rates"]} == {balls.MOST_BALLS}
+    assert {len(rate["exponents"]) for rate in page.data["rates"]} == {50}
+    epochs = page.data["epochs"]
+    assert (epochs[0], epochs[-1]) == (0, 201)
+    assert set(np.diff(epochs)) <= {2, 3}
+    assert f"{len(epochs)} of 202 epochs, evenly spaced and the first 20 of up to 50" in page.text
+
+
+# ---- the command line
+
+
+@pytest.fixture
+def chaotrain(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Command:
+    tiny.patch(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    return in_process(capfd)
+
+
+def swept(folder: Path) -> ct.study.Study:
+    return ct.sweep(ct.maps.quadratic((1.0,)), [0.5, 2.5], out=folder, inits=3, epochs=50)
+
+
+def test_report_writes_one_file_and_opens_it(
+    chaotrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    study = swept(tmp_path / "study")
+    said = chaotrain("report", "study")
+    assert (said.code, said.out, opened) == (0, "study/report.html\n", [])
+    page = tmp_path / "study" / "report.html"
+    assert len(page.read_bytes()) < LIMIT
+    found = Page(page.read_text("utf-8"))
+    assert json.dumps(found.summary) == json.dumps(json.loads(exports.summary_json(study.summary)))
+    assert json.loads(chaotrain("summary", "study", "--json").out) == found.summary
+    assert (tmp_path / "study" / "experiment.toml").read_text() in "".join(found.words)
+    assert chaotrain("report", "study", "--open").code == 0
+    assert opened == [page.as_uri()]
+    assert tiny.unfinished(tmp_path) == []
+
+
+def test_a_run_ends_with_the_page_of_a_study_in_it(
+    chaotrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "save_all", lambda dataset, summary, folder: folder.mkdir() or [])
+    (tmp_path / "tiny.toml").write_text(tiny.FILE)
+    said = chaotrain("run", "tiny.toml", "--out", "study")
+    assert said.code == 0
+    assert said.out.splitlines()[-1] == "study/report.html"
+    page = Page((tmp_path / "study" / "report.html").read_text("utf-8"))
+    assert page.summary == json.loads(chaotrain("summary", "study", "--json").out)
+
+
+def test_report_refuses_what_is_no_study(chaotrain: Command, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    refused(chaotrain("report", "empty"), "empty is not a study")
+
+
+def test_report_refuses_a_study_with_nothing_finished(chaotrain: Command, tmp_path: Path) -> None:
+    swept(tmp_path / "study")
+    shutil.rmtree(tmp_path / "study" / "tiles")
+    refused(chaotrain("report", "study"), "has no finished tile yet")
+    assert not (tmp_path / "study" / "report.html").exists()
+
+
+# ---- in a browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, without a window."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+def opened(browser: Any, path: Path, width: int = 1280) -> tuple[Any, list[str]]:
+    """The page at a width, and a list of whatever goes wrong in it or leaves it."""
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda message: wrong.append(message.text))
+    page.on("dialog", lambda dialog: (wrong.append("a dialog"), dialog.dismiss()))
+    page.on("request", lambda request: wrong.append(request.url))
+    page.goto(path.as_uri())
+    page.wait_for_selector("#score .main-svg")
+    assert wrong.pop(0) == path.as_uri()
+    return page, wrong
+
+
+def shown(page: Any, plot: str) -> list[list[float]]:
+    """What a plot draws, without the fitted slopes."""
+    found: list[list[float]] = page.evaluate(
+        "(id) => document.getElementById(id).data"
+        ".filter((trace) => trace.name !== 'fitted slope').map((trace) => trace.y)",
+        plot,
+    )
+    return found
+
+
+KINDS = {
+    "whole": ("distance", "loss", "test_accuracy"),
+    "tangent": (schema.TANGENT_GROWTH, "loss", "test_accuracy"),
+    "no score": ("distance", "loss"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("kind", KINDS)
+def test_choosing_a_learning_rate_shows_its_balls(
+    browser: Any, tmp_path: Path, kind: str, width: int
+) -> None:
+    dataset, summary = drawn(*KINDS[kind])
+    path = tmp_path / "report.html"
+    path.write_text(report.render(dataset, summary, origin()), "utf-8")
+    page, wrong = opened(browser, path, width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    data = balls.curves(dataset)["rates"]
+    page.focus("#eta")
+    page.keyboard.press("Home")
+    for index, rate in enumerate(data):
+        assert page.text_content("#at-eta") == f"{summary['learning_rate'].values[index]:g}"
+        assert shown(page, "growth") == [ball["curve"] for ball in rate["balls"]]
+        assert shown(page, "loss") == [ball["loss"] for ball in rate["balls"]]
+        scores = [ball["test_accuracy"] for ball in rate["balls"] if "test_accuracy" in ball]
+        assert shown(page, "score") == scores
+        assert page.evaluate("document.getElementById('histogram').data[0].x") == rate["exponents"]
+        said = page.text_content("#said")
+        assert f"ρ = {float(summary['rho'][index]):.3g}" in said.replace("\xa0", " ")
+        page.keyboard.press("ArrowRight")
+    curves = shown(page, "rates")
+    assert curves[:2] == [summary[name].values.tolist() for name in ("nmle", "rho")]
+    if "test_accuracy" in dataset:
+        assert curves[2] == summary["mean_training_time"].sel(target=0.8).values.tolist()
+        page.select_option("#target", label="0.7")
+        times = summary["mean_training_time"].sel(target=0.7).values.tolist()
+        assert shown(page, "rates")[2] == times
+    assert wrong == []
+
+
+@pytest.mark.slow
+def test_learning_rates_with_nothing_to_show(browser: Any, tmp_path: Path) -> None:
+    dataset, _ = study_data.study(rates=(1.0, 7.5, 20.0), inits=(2, 0, 2), epochs=80)
+    recorded = dataset[["distance", "loss", "test_accuracy"]].copy(deep=True)
+    for name in recorded:
+        recorded[name][2] = np.nan
+        recorded[name][2, ..., 0] = 1.0
+    path = tmp_path / "report.html"
+    path.write_text(report.render(*summarised(recorded), origin(finished=2)), "utf-8")
+    page, wrong = opened(browser, path)
+    page.focus("#eta")
+    page.keyboard.press("Home")
+    assert len(shown(page, "loss")) == 2
+    page.keyboard.press("ArrowRight")
+    assert page.text_content("#said").startswith("0 balls ran, 0 were decided. λnMLE = –")
+    assert [shown(page, plot) for plot in ("growth", "histogram", "loss", "score")] == [[]] * 4
+    page.keyboard.press("ArrowRight")
+    assert page.text_content("#verdicts") == "2 blow-up"
+    assert shown(page, "histogram") == []
+    assert wrong == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_everybody_can_use_it(browser: Any, tmp_path: Path, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    path = tmp_path / "report.html"
+    path.write_text(report.render(*drawn(), origin(finished=3)), "utf-8")
+    page, _ = opened(browser, path, width)
+    found = axe.Axe().run(page).response
+    assert len(found["passes"]) > 20
+    assert [(rule["impact"], rule["id"]) for rule in found["violations"]] == []
+
+
+@pytest.mark.slow
+def test_a_click_chooses_and_the_sliders_answer(browser: Any, tmp_path: Path) -> None:
+    dataset, summary = drawn()
+    path = tmp_path / "report.html"
+    path.write_text(report.render(dataset, summary, origin()), "utf-8")
+    page, wrong = opened(browser, path)
+    page.locator("#rates .scatterlayer .point").first.scroll_into_view_if_needed()
+    box = page.locator("#rates .scatterlayer .point").first.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert page.text_content("#at-eta") == "1"
+    page.focus("#ask-target")
+    page.keyboard.press("Home")
+    first = verdict.recommended(dataset)["target"][0]
+    assert page.text_content("#say-target") == first["words"]
+    marks = page.evaluate("document.getElementById('rates').layout.shapes.map((s) => s.x0)")
+    assert first["learning_rate"] in marks
+    with page.expect_download() as download:
+        page.click("a[download='summary.json']")
+    assert Path(download.value.path()).read_text("utf-8") == exports.summary_json(summary)
+    assert wrong == []
+
+
+@pytest.mark.slow
+def test_a_hostile_study_does_nothing(browser: Any, tmp_path: Path) -> None:
+    dataset, _ = drawn()
+    path = tmp_path / "report.html"
+    found = summarised(dataset[["distance", "loss", "test_accuracy"]], HOSTILE)
+    path.write_text(report.render(*found, origin(HOSTILE)), "utf-8")
+    page, wrong = opened(browser, path)
+    assert page.text_content("h1") == HOSTILE
+    assert page.locator("img").count() == 0
+    assert wrong == []
