@@ -28,9 +28,10 @@ spaces
 tangent
 store horizon
 study exports tiles parts
+workers
 runs
-atlas sensitivity figures anatomy onset schedules
-tables progress torch
+atlas sensitivity figures anatomy onset schedules pools
+tables progress torch status
 showing
 cli
 __main__
