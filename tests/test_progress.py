@@ -112,7 +112,7 @@ def test_the_ticks_of_a_run_and_of_its_resumption(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny.patch(monkeypatch)
-    monkeypatch.setattr(ct.runs.layout, "CALL_FLOPS", 160.0 * 3 * 4)  # four epochs a call
+    monkeypatch.setattr(ct.tiles.layout, "CALL_FLOPS", 160.0 * 3 * 4)  # four epochs a call
     ticks: list[Tick] = []
 
     def collect(tick: Tick) -> None:

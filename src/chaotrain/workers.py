@@ -140,10 +140,12 @@ def computed(
 def _side_by_side(executor: Executor) -> int:
     """How many tiles an executor computes at a time; there is no common word for it."""
     client = getattr(executor, "_client", None)  # of Dask, whose workers come and go
-    if client is not None:
-        return max(1, sum(client.nthreads().values()))
-    slots: int | None = getattr(executor, "_max_workers", None)
-    return slots or provenance.threads()
+    threads: int = (
+        getattr(executor, "_max_workers", provenance.threads())
+        if client is None
+        else sum(client.nthreads().values())
+    )
+    return max(1, threads)
 
 
 def _asked(executor: Executor, recipe: Recipe, plan: Layout, balls: Balls) -> Future[Any]:
