@@ -31,7 +31,8 @@ study exports tiles parts
 workers
 runs
 atlas sensitivity figures anatomy onset schedules pools
-tables progress torch status
+tables progress torch
+status
 showing
 cli
 __main__

@@ -225,6 +225,14 @@ def verify(folder: Directory) -> None:
 
 
 @app.command()
+def status(folder: Directory, as_json: Json = False) -> None:
+    """Tell how a study or a collection does that runs elsewhere, or how it ended."""
+    from chaotrain import showing
+
+    showing.status(folder, as_json)
+
+
+@app.command()
 def export(
     folder: Directory,
     path: Annotated[Path, typer.Argument(metavar="FILE", help="A name ending in .zarr or .csv.")],
