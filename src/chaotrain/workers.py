@@ -130,7 +130,8 @@ def computed(
                 pending[_asked(executor, recipe, plan, parts[index])] = index
             if not pending:
                 return
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+            done = wait(pending, return_when=FIRST_COMPLETED).done
+            for future in sorted(done, key=_is_failed):  # what is finished is stored first
                 yield Tile(pending.pop(future), *_answer(future))
     finally:
         for future in pending:
@@ -162,6 +163,11 @@ def _answer(future: Future[Any]) -> tuple[Recorded, float, Run]:
         raise _lost(error) from None
     arrays, seconds, run = _taken(answer)
     return arrays, seconds, run
+
+
+def _is_failed(future: Future[Any]) -> bool:
+    lost = future.cancelled() or future.exception() is not None
+    return lost or isinstance(future.result(), _Failure)
 
 
 def _lost(error: Exception) -> WorkerError:
