@@ -32,7 +32,7 @@ task = "iris"
 learning_rates = [0.5, 2.0]
 inits = 10
 replicas = 1
-epochs = 3000
+epochs = 250
 targets = [0.5, 0.9]
 network = { hidden = [4] }
 """
@@ -311,10 +311,14 @@ def iris(tmp_path: Path) -> experiment.Experiment:
     return experiment.load(tmp_path / "iris.toml")
 
 
-@pytest.fixture
-def whole(iris: experiment.Experiment, tmp_path: Path) -> dict[str, bytes]:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The tiles of the study, computed in one process."""
-    return tiny.tiles(runs.run(iris, tmp_path / "whole").path)
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "iris.toml").write_text(IRIS)
+    with pytest.MonkeyPatch.context() as patcher:
+        tiny.patch(patcher)
+        return tiny.tiles(runs.run(experiment.load(folder / "iris.toml"), folder / "study").path)
 
 
 @pytest.mark.slow
