@@ -13,7 +13,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import (
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -192,28 +198,35 @@ def test_an_error_in_a_worker_is_told_as_if_here(
 
 
 class Breaking(ThreadPoolExecutor):
-    """A pool that loses its worker with the third task."""
+    """A pool that fails with the third task, when it is given or when it is asked for."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, error: Exception) -> None:
         super().__init__(1)
-        self.given, self.where = 0, where
+        self.given, self.where, self.error = 0, where, error
 
     def submit(self, *arguments: Any, **more: Any) -> Any:
         self.given += 1
         if self.given < 3:
             return super().submit(*arguments, **more)
         if self.where == "submit":
-            raise BrokenProcessPool("terminated abruptly")
+            raise self.error
         future: Future[Any] = Future()
-        future.set_exception(BrokenProcessPool("terminated abruptly"))
+        future.set_exception(self.error)
         return future
 
 
-@pytest.mark.parametrize("where", ["submit", "result"])
+@pytest.mark.parametrize(
+    ("where", "error", "message"),
+    [
+        ("submit", BrokenProcessPool("abruptly"), r"a worker was lost \(BrokenProcessPool\)"),
+        ("result", BrokenProcessPool("abruptly"), r"a worker was lost \(BrokenProcessPool\)"),
+        ("result", CancelledError(), "its scheduler may be gone; what is finished is kept"),
+    ],
+)
 def test_a_lost_worker_is_told_in_one_line_and_the_study_goes_on(
-    where: str, original: Path, tmp_path: Path
+    where: str, error: Exception, message: str, original: Path, tmp_path: Path
 ) -> None:
-    with Breaking(where) as pool, pytest.raises(WorkerError, match=r"lost \(BrokenProcessPool\)"):
+    with Breaking(where, error) as pool, pytest.raises(WorkerError, match=message):
         sweep(tmp_path / "study", pool)
     with ThreadPoolExecutor(1) as pool:
         assert tiny.tiles(sweep(tmp_path / "study", pool).path) == tiny.tiles(original)

@@ -6,6 +6,7 @@ starts a thread for each that it finds, is loaded.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -101,6 +102,9 @@ def cluster(address: str) -> Iterator[Executor]:
         raise UserError(
             f"dask = {address}: this needs distributed, install chaotrain[dask]"
         ) from None
+    # What concerns the user is told in one line, and the rest is in the logs of the cluster.
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:

@@ -15,7 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -172,10 +172,11 @@ def _is_failed(future: Future[Any]) -> bool:
 
 def _lost(error: Exception) -> WorkerError:
     """Workers tell their errors as values, so that whatever else is raised is the executor's."""
-    return WorkerError(
-        f"a worker was lost ({type(error).__name__}), perhaps for want of memory; what is finished "
-        "is kept, the same command goes on from there"
-    )
+    if isinstance(error, CancelledError):
+        lost = "the executor gave up, its scheduler may be gone"
+    else:
+        lost = f"a worker was lost ({type(error).__name__}), perhaps for want of memory"
+    return WorkerError(f"{lost}; what is finished is kept, the same command goes on from there")
 
 
 def _taken(answer: Any) -> Any:
