@@ -22,6 +22,7 @@ from concurrent.futures import (
 )
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -243,10 +244,12 @@ def test_no_worker_at_all_leaves_nothing(tmp_path: Path) -> None:
 def test_workers_with_other_data_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = provenance.describe({"file": "other"})
-    monkeypatch.setattr(workers, "_run", lambda hashes: other)
-    with ThreadPoolExecutor(1) as pool, pytest.raises(UserError, match="have other data"):
-        sweep(tmp_path / "study", pool)
+    (tmp_path / "tiny.toml").write_text(tiny.FILE)
+    settings = experiment.load(tmp_path / "tiny.toml", ["seed = 6"])
+    other = SimpleNamespace(hashes={"file": "other"})
+    monkeypatch.setattr(workers, "system_of", lambda *arguments: other)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(UserError, match="has other data"):
+        runs.run(settings, tmp_path / "study", executor=pool)
     assert not (tmp_path / "study").exists()
 
 

@@ -166,14 +166,13 @@ def _fill(
     store.check(grid)
     base, balls = jax.random.key(grid.seed), grid.balls
     plan = tiles.plan(system, grid, system.init(jax.random.fold_in(base, 0)))
-    hashes = getattr(system, "hashes", {})
     recipe = workers.Recipe.of(system, grid, data_dir)
     with store.locked():
         store.check(grid)  # another run may have begun a study since
         if executor is None:
-            described = provenance.describe(hashes)
+            described = provenance.describe(getattr(system, "hashes", {}))
         else:
-            described = workers.describe(executor, recipe, hashes)
+            described = workers.describe(executor, recipe)
         record = _open(store, system, grid, plan, described)
         cut, told = record.plan, set[str]()
         parts = [[balls[i] for i in tile] for tile in cut.tiles(len(balls))]

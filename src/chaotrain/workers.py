@@ -14,7 +14,7 @@ import pickle
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,18 +56,20 @@ class Recipe:
         fields: The experiment as JSON.
         data_dir: The folder of data that is not bundled.
         system: The system, if it is none that an experiment describes.
+        hashes: The SHA-256 of the data that it is to be built from.
     """
 
     fields: str
     data_dir: str | None = None
     system: Map | None = None
+    hashes: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, system: Map, grid: Grid, data_dir: str | Path | None) -> Recipe:
         """The recipe for a system: the fields of an experiment, or else the system itself."""
         folder = None if data_dir is None else str(Path(data_dir).resolve())
         described = isinstance(grid, Experiment)
-        return cls(grid.model_dump_json(), folder, None if described else system)
+        return cls(grid.model_dump_json(), folder, None if described else system, _hashes(system))
 
 
 class _Failure(NamedTuple):
@@ -77,13 +79,12 @@ class _Failure(NamedTuple):
     trace: str | None = None
 
 
-def describe(executor: Executor, recipe: Recipe, hashes: Mapping[str, str]) -> Run:
+def describe(executor: Executor, recipe: Recipe) -> Run:
     """What the workers compute with, as the first that answers says.
 
     Args:
         executor: The executor.
         recipe: The system, which that worker builds.
-        hashes: The SHA-256 of the data here.
 
     Raises:
         UserError: If the system cannot travel, or fails there, or the data there are others.
@@ -99,8 +100,6 @@ def describe(executor: Executor, recipe: Recipe, hashes: Mapping[str, str]) -> R
     except Exception as error:
         raise _lost(error) from None
     run: Run = _taken(answer)
-    if run.data_sha256 != hashes:
-        raise UserError("executor: its workers have other data (their SHA-256 differs)")
     # A worker that is kept may have said this to an earlier run.
     return run.model_copy(update={"started": provenance.now()})
 
@@ -125,9 +124,13 @@ def computed(
     pending: dict[Future[Any], int] = {}
     try:
         while True:
-            room = AHEAD * _side_by_side(executor) - len(pending)
-            for index in itertools.islice(waiting, max(0, room)):
-                pending[_asked(executor, recipe, plan, parts[index])] = index
+            try:
+                room = AHEAD * _side_by_side(executor) - len(pending)
+                for index in itertools.islice(waiting, max(0, room)):
+                    task = executor.submit(_computed, recipe, plan, parts[index])
+                    pending[task] = index
+            except Exception as error:
+                raise _lost(error) from None
             if not pending:
                 return
             done = wait(pending, return_when=FIRST_COMPLETED).done
@@ -147,13 +150,6 @@ def _side_by_side(executor: Executor) -> int:
         else sum(client.nthreads().values())
     )
     return max(1, threads)
-
-
-def _asked(executor: Executor, recipe: Recipe, plan: Layout, balls: Balls) -> Future[Any]:
-    try:
-        return executor.submit(_computed, recipe, plan, balls)
-    except Exception as error:
-        raise _lost(error) from None
 
 
 def _answer(future: Future[Any]) -> tuple[Recorded, float, Run]:
@@ -209,8 +205,8 @@ def _telling(function: Callable[P, R]) -> Callable[P, R | _Failure]:
 @_telling
 @in_float64
 def _described(recipe: Recipe) -> Run:
-    system, _ = _made(recipe)
-    return _run(tuple(getattr(system, "hashes", {}).items()))
+    _made(recipe)
+    return _run(recipe.hashes)
 
 
 @_telling
@@ -221,14 +217,17 @@ def _computed(recipe: Recipe, plan: Layout, balls: Balls) -> tuple[Recorded, flo
     base = jax.random.key(grid.seed)
     arrays = tiles.compute(system, grid, base, plan, balls, lambda work: None)
     seconds = round(time.perf_counter() - started, 3)
-    return arrays, seconds, _run(tuple(getattr(system, "hashes", {}).items()))
+    return arrays, seconds, _run(recipe.hashes)
 
 
 def _made(recipe: Recipe) -> tuple[Map, Grid]:
     if recipe.system is not None:
         return recipe.system, validated(CustomExperiment, json.loads(recipe.fields))
     with _building:  # threads of one process wait for the first of them
-        return _built(recipe.fields, recipe.data_dir)
+        system, grid = _built(recipe.fields, recipe.data_dir)
+    if _hashes(system) != recipe.hashes:
+        raise UserError("executor: a worker has other data (their SHA-256 differs)")
+    return system, grid
 
 
 _building = threading.Lock()
@@ -238,6 +237,10 @@ _building = threading.Lock()
 def _built(fields: str, data_dir: str | None) -> tuple[Map, Grid]:
     grid = validated(Experiment, json.loads(fields))
     return system_of(grid, data_dir), grid
+
+
+def _hashes(system: Map) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(getattr(system, "hashes", {}).items()))
 
 
 @functools.lru_cache(maxsize=1)
