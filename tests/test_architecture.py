@@ -28,10 +28,11 @@ spaces
 tangent
 store horizon
 study exports tiles parts
+workers
 runs
-atlas sensitivity figures anatomy onset schedules
+atlas sensitivity figures anatomy onset schedules pools
 tables progress torch
-report
+report status
 showing
 cli
 __main__

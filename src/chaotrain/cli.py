@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from chaotrain import files, signals
-from chaotrain.errors import Interrupted, UserError, first_line, one_line
+from chaotrain.errors import Interrupted, UserError, WorkerError, first_line, one_line
 
 if TYPE_CHECKING:
     from chaotrain.study import Study
@@ -80,17 +80,26 @@ def run(
         typer.Option("--scale", metavar="quick|full", help="Of a collection; by default quick."),
     ] = None,
     data_dir: DataDir = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", metavar="N", help="Compute in N processes of this machine."),
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option("--dask", metavar="ADDRESS", help="Compute on the cluster of this scheduler."),
+    ] = None,
 ) -> None:
     """Run an experiment or a collection into DIR, or go on with it; then print and draw it."""
-    from chaotrain import atlas, progress, runs, showing
+    from chaotrain import atlas, pools, progress, runs, showing
 
     found: Study | atlas.Atlas
     settings = atlas.load(source, overrides or (), scale)
-    if isinstance(settings, atlas.Collection):
-        found = atlas.run(settings, out, progress.shown, data_dir)
-    else:
-        with progress.shown() as tick:
-            found = runs.run(settings, out, tick, data_dir)
+    with pools.chosen(workers, dask) as executor:
+        if isinstance(settings, atlas.Collection):
+            found = atlas.run(settings, out, progress.shown, data_dir, executor)
+        else:
+            with progress.shown() as tick:
+                found = runs.run(settings, out, tick, data_dir, executor)
     showing.summary(found)
     for path in showing.draw(found):
         typer.echo(path)
@@ -231,6 +240,14 @@ def verify(folder: Directory) -> None:
 
 
 @app.command()
+def status(folder: Directory, as_json: Json = False) -> None:
+    """Tell how a study or a collection does that runs elsewhere, or how it ended."""
+    from chaotrain import showing
+
+    showing.status(folder, as_json)
+
+
+@app.command()
 def export(
     folder: Directory,
     path: Annotated[Path, typer.Argument(metavar="FILE", help="A name ending in .zarr or .csv.")],
@@ -273,6 +290,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "stopped; what is finished is kept, the same command goes on from there",
             128 + error.signal,
         )
+    except WorkerError as error:
+        return _complain(one_line(error), 1)
     except OSError as error:
         return _output_failed(error)
     except Exception as error:
