@@ -34,6 +34,7 @@ atlas sensitivity figures anatomy onset schedules pools
 tables progress torch
 report status
 showing
+commands
 cli
 __main__
 """
