@@ -43,13 +43,12 @@ def studies(folders: Sequence[Path]) -> dict[str, Study]:
 
 
 def names(paths: Sequence[Path]) -> list[str]:
-    """The last parts of paths, each with as many of those before as tell it from the others.
+    """The last parts of different paths, each with as many before as tell it from the others.
 
     Example:
         >>> names([Path("/a/relu"), Path("/b/relu"), Path("/b/tanh")])
         ['a/relu', 'b/relu', 'tanh']
     """
-
     ends = [[str(Path(*path.parts[-n:])) for n in range(1, len(path.parts) + 1)] for path in paths]
     often = Counter(end for some in ends for end in set(some))
     chosen = (next(end for end in some if often[end] == 1) for some in ends)

@@ -8,7 +8,7 @@ from typing import Any
 
 from chaotrain.atlas import RULE, Row
 from chaotrain.report import frame
-from chaotrain.tables import table_of_cases
+from chaotrain.tables.cases import table_of_cases
 
 
 def render_comparison(
