@@ -16,7 +16,7 @@ import xarray as xr
 import chaotrain as ct
 import study_data
 import tiny
-from chaotrain import atlas, comparing, figures, report, schema
+from chaotrain import atlas, comparing, figures, report, runs, schema
 from chaotrain.analysis import derive, summarise
 from chaotrain.experiment import differences, load
 from chaotrain.tables.cases import table_of_cases
@@ -83,14 +83,14 @@ def chaotrain(
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two studies of the tiny task, and a collection of two cases, one of them run."""
+    """A folder with two studies of the tiny task, and a collection with one of two cases run."""
     root = tmp_path_factory.mktemp("made")
     with pytest.MonkeyPatch.context() as patcher:
         tiny.patch(patcher)
         path = root / "tiny.toml"
         path.write_text(tiny.FILE)
-        ct.run(load(path), root / "one")
-        ct.run(load(path, ["inits=3", "seed=1"]), root / "two")
+        runs.run(load(path), root / "one")
+        runs.run(load(path, ["inits=3", "seed=1"]), root / "two")
         path.write_text(
             tiny.FILE.replace("network = ", '[[cases]]\nname = "one"\nnetwork = ')
             + '[[cases]]\nname = "wide"\nnetwork = { hidden = [5] }\n'
@@ -259,7 +259,7 @@ def test_each_score_is_named_where_they_are_not_the_same() -> None:
     assert cells == ["0.8\naccuracy", "0.8\nR²"]
     assert [str(cell) for cell in table_of_cases([rows[:1]]).columns[5].cells] == ["0.8"]
     figure = figures.cases("Two", [figures.Case("a", *study) for study in studies])
-    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    titles = [title for axes in figure.axes if (title := axes.get_title(loc="left"))]
     assert titles == ["a\ntarget accuracy 0.8", "a\ntarget R² 0.8"]
 
 
@@ -269,7 +269,7 @@ def test_a_study_without_a_score_has_a_row_and_a_panel() -> None:
     assert np.isnan(row.eta_fastest.value)
     assert row.claim.holds == "undecided"
     figure = figures.cases("Two", [figures.Case("a", *study) for study in studies])
-    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    titles = [title for axes in figure.axes if (title := axes.get_title(loc="left"))]
     assert titles == ["a\ntarget -", "a\ntarget 0.8"]
 
 

@@ -178,8 +178,9 @@ def _shares_and_times(axes: Axes, dataset: xr.Dataset, summary: xr.Dataset) -> A
     right = points.two_sides(axes)
     points.shares(axes, summary, scales.beside(axes, -1.5), size=3.5)
     axes.set(ylim=(-0.08, 1.14), yticks=[0, 0.5, 1])
-    here = summary.sel(target=selection.main_target(summary))
-    points.training_time(right, here, style.RED, scales.beside(right, 1.5), "⟨τ⟩", 3.6)
+    if summary[schema.TARGET].size:
+        here = summary.sel(target=selection.main_target(summary))
+        points.training_time(right, here, style.RED, scales.beside(right, 1.5), "⟨τ⟩", 3.6)
     # Then ρ = 1 and a censored ⟨τ⟩ = T do not fall on each other.
     right.set_ylim(0, 1.24 * float(dataset[schema.EPOCH][-1]))
     return right
