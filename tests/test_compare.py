@@ -92,7 +92,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         runs.run(load(path), root / "one")
         runs.run(load(path, ["inits=3", "seed=1"]), root / "two")
         path.write_text(
-            tiny.FILE.replace("network = ", '[[cases]]\nname = "one"\nnetwork = ')
+            'title = "Cases"'
+            + tiny.FILE.replace("network = ", '[[cases]]\nname = "one"\nnetwork = ')
             + '[[cases]]\nname = "wide"\nnetwork = { hidden = [5] }\n'
         )
         settings = atlas.load(str(path), (), None)
