@@ -33,8 +33,8 @@ runs
 atlas sensitivity figures anatomy onset schedules pools
 tables progress torch
 report status
-showing
-commands
+showing complaints
+comparing
 cli
 __main__
 """

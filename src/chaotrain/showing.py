@@ -98,14 +98,16 @@ def _scans(found: Atlas) -> dict[str, xr.Dataset]:
     return {name: scan for name, scan in scans.items() if scan is not None}
 
 
-def tell_unfinished(found: Study | Atlas) -> None:
-    """Say on stderr how much is finished, unless it is all."""
+def tell_unfinished(found: Study | Atlas, which: str = "") -> None:
+    """Say on stderr how much is finished, after the words for which, unless it is all."""
     if isinstance(found, Study):
         done, total, what = len(found.finished), len(found.tiles), "tiles"
     else:
         done, total, what = len(found.finished), len(found.collection.cases), "cases"
     if done < total:
-        typer.echo(f"{done} of {total} {what} are finished; run it again to resume.", err=True)
+        typer.echo(
+            f"{which}{done} of {total} {what} are finished; run it again to resume.", err=True
+        )
 
 
 def verify(found: Study | Atlas) -> bool:

@@ -73,8 +73,13 @@ class Atlas:
         if study is None:
             return Row(path, case.title)
         with _named(path):
-            found = row(path, case.title, study.summary)
-        return found if _is_finished(study) else replace(found, claim=judging.NOT_FINISHED)
+            return row_of(path, case.title, study)
+
+
+def row_of(case: str, title: str, study: Study) -> Row:
+    """The row of a study, of which some tiles are finished; until all are, it judges no claim."""
+    found = row(case, title, study.summary)
+    return found if _is_finished(study) else replace(found, claim=judging.NOT_FINISHED)
 
 
 def is_atlas(path: Path) -> bool:
