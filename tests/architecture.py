@@ -14,6 +14,11 @@ REPOSITORY = Path(__file__).parents[1]
 ROOT = REPOSITORY / "src" / "chaotrain"
 PAGE = REPOSITORY / "CONTRIBUTING.md"
 FILES = sorted(ROOT.rglob("*.py"))
+# What serves every module alike, and would hide the rest.
+PLUMBING = (
+    *("errors", "explaining", "fields", "files"),
+    *("importing", "overrides", "schema", "signals"),
+)
 # What stands before and after the diagram on the page.
 BEGIN, END = "<!-- diagram: python tests/architecture.py -->\n", "<!-- end of the diagram -->\n"
 
@@ -38,12 +43,13 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def graph() -> dict[str, set[str]]:
-    """What each module imports; the front door, which knows every room, is left out."""
+    """What each module imports, without the plumbing and the doors, which know every room."""
     imports: dict[str, set[str]] = {}
     for path in FILES:
         imports.setdefault(module(path), set()).update(imported(path))
-    del imports["__init__"]
-    return {name: others - {name} for name, others in imports.items()}
+    for name in ("__init__", "__main__", *PLUMBING):
+        del imports[name]
+    return {name: (others & imports.keys()) - {name} for name, others in imports.items()}
 
 
 def reduced(imports: dict[str, set[str]]) -> dict[str, set[str]]:
@@ -61,9 +67,8 @@ def reduced(imports: dict[str, set[str]]) -> dict[str, set[str]]:
 def diagram(imports: dict[str, set[str]]) -> str:
     """The graph in Mermaid's language, an arrow from each module to what it imports."""
     arrows = [
-        f"    {name} --> {' & '.join(sorted(others))}"
+        f"    {name}" + (f" --> {' & '.join(sorted(others))}" if others else "")
         for name, others in sorted(reduced(imports).items())
-        if others
     ]
     return "\n".join(["```mermaid", "flowchart BT", *arrows, "```", ""])
 
