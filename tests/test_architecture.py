@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import chaotrain
-
-ROOT = Path(chaotrain.__file__).parent
+from architecture import FILES, PAGE, ROOT, diagram, imported, module, reduced, updated
 
 # A module imports only from lines above its own, or from its own package; one line is one layer.
 LAYERS = """
@@ -42,27 +39,7 @@ LAYER = {name: depth for depth, line in enumerate(LAYERS.split("\n")) for name i
 
 LONGEST = 330
 
-FILES = sorted(ROOT.rglob("*.py"))
 NAMES = [str(path.relative_to(ROOT)) for path in FILES]
-
-
-def module(path: Path) -> str:
-    """The name of the layer that a file belongs to: a module, or a package."""
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
-
-
-def imported(path: Path) -> Iterator[str]:
-    """Every module of chaotrain that a file imports, wherever it does and for whatever."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports relatively"
-            bare = node.module == "chaotrain"
-            names = [f"chaotrain.{a.name}" for a in node.names] if bare else [str(node.module)]
-        else:
-            continue
-        yield from (name.split(".")[1] for name in names if name.startswith("chaotrain."))
 
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
@@ -91,3 +68,15 @@ def test_a_file_is_one_idea_and_not_long(path: Path) -> None:
     assert len(text.splitlines()) <= LONGEST
     if text.strip():
         assert ast.get_docstring(ast.parse(text)), f"{path} does not say what it is for"
+
+
+def test_a_diagram_has_no_arrow_that_follows_from_others() -> None:
+    chain = {"a": {"b", "c", "d"}, "b": {"c"}, "c": set(), "d": set()}
+    assert reduced(chain) == {"a": {"b", "d"}, "b": {"c"}, "c": set(), "d": set()}
+    arrows = "    a --> b & d\n    b --> c\n    c\n    d\n"
+    assert diagram(chain) == f"```mermaid\nflowchart BT\n{arrows}```\n"
+
+
+def test_the_diagram_of_the_contributing_page_is_that_of_the_imports() -> None:
+    page = PAGE.read_text("utf-8")
+    assert page == updated(page), "the imports have changed: run python tests/architecture.py"

@@ -1,17 +1,12 @@
-"""The paper's result on the preset that `make reproduce` runs, and the code of the README."""
+"""The paper's result on the preset that `make reproduce` runs."""
 
 from __future__ import annotations
-
-import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import chaotrain as ct
 from chaotrain import experiment, runs
-
-README = Path(__file__).parents[2] / "README.md"
 
 pytestmark = pytest.mark.slow
 
@@ -64,16 +59,3 @@ def test_a_ball_of_the_study_is_what_divergence_gives(quick: ct.Study) -> None:
     stored = quick.recorded.sel(learning_rate=7.5, init=2, epoch=slice(0, 10))
     np.testing.assert_allclose(curves.distance, stored.distance, rtol=1e-5)
     np.testing.assert_allclose(curves.loss, stored.loss, rtol=1e-7)
-
-
-def test_the_python_of_the_readme_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
-    exec(compile(code, str(README), "exec"), {})
-    first, second, third = capsys.readouterr().out.splitlines()
-    assert first.startswith("exponential")
-    # The slope of the pair's ramp and the exact exponent over the same epochs, about.
-    assert abs(float(second) - float(first.split()[1])) < 0.3
-    assert "0.7" in third
