@@ -25,11 +25,13 @@ spaces
 tangent
 store horizon
 study exports tiles parts
+workers
 runs
-atlas sensitivity figures anatomy onset schedules
+atlas sensitivity figures anatomy onset schedules pools
 tables progress torch
-report
-showing
+report status
+showing complaints
+comparing
 cli
 __main__
 """

@@ -134,14 +134,14 @@ def test_a_stopped_collection_goes_on_where_it_was(
 ) -> None:
     ticks = []
 
-    def run(settings: Any, folder: Path, progress: Any, data_dir: Any) -> ct.Study:
+    def run(settings: Any, folder: Path, progress: Any, *more: Any) -> ct.Study:
         def tick(state: Any) -> None:
             ticks.append(state)
             if folder.name == "wide" and state.tiles_done == 2:
                 os.kill(os.getpid(), number)
             progress(state)
 
-        return real(settings, folder, tick, data_dir)
+        return real(settings, folder, tick, *more)
 
     real = runs.run
     with monkeypatch.context() as patcher:

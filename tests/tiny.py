@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import chaotrain as ct
-from chaotrain import anatomy, ensembles, experiment, layout, runs, store, systems, tasks
+from chaotrain import anatomy, ensembles, experiment, layout, runs, store, systems, tasks, workers
 
 FILE = """
 task = "tiny"
@@ -59,7 +59,7 @@ def patch(patcher: pytest.MonkeyPatch) -> None:
             known[name] = original(settings, data_dir)
         return known[name]
 
-    for module in (runs, anatomy):
+    for module in (runs, workers, anatomy):
         patcher.setattr(module, "system_of", system_of)
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import io
-import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chaotrain import files, signals
-from chaotrain.errors import Interrupted, UserError, first_line, one_line
+from chaotrain import complaints, files, signals
+from chaotrain.errors import Interrupted, UserError, WorkerError, one_line
 
 if TYPE_CHECKING:
     from chaotrain.study import Study
@@ -80,17 +78,26 @@ def run(
         typer.Option("--scale", metavar="quick|full", help="Of a collection; by default quick."),
     ] = None,
     data_dir: DataDir = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", metavar="N", help="Compute in N processes of this machine."),
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option("--dask", metavar="ADDRESS", help="Compute on the cluster of this scheduler."),
+    ] = None,
 ) -> None:
     """Run an experiment or a collection into DIR, or go on with it; then print and draw it."""
-    from chaotrain import atlas, progress, runs, showing
+    from chaotrain import atlas, pools, progress, runs, showing
 
     found: Study | atlas.Atlas
     settings = atlas.load(source, overrides or (), scale)
-    if isinstance(settings, atlas.Collection):
-        found = atlas.run(settings, out, progress.shown, data_dir)
-    else:
-        with progress.shown() as tick:
-            found = runs.run(settings, out, tick, data_dir)
+    with pools.chosen(workers, dask) as executor:
+        if isinstance(settings, atlas.Collection):
+            found = atlas.run(settings, out, progress.shown, data_dir, executor)
+        else:
+            with progress.shown() as tick:
+                found = runs.run(settings, out, tick, data_dir, executor)
     showing.summary(found)
     for path in showing.draw(found):
         typer.echo(path)
@@ -222,12 +229,40 @@ def report(
 
 
 @app.command()
+def compare(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Studies, or collections of cases.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="For the figure and the page.")
+    ] = Path("comparison"),
+    as_json: Json = False,
+) -> None:
+    """Compare studies: a row each, and their curves in panels side by side on one HTML page."""
+    from chaotrain import comparing
+
+    studies = comparing.studies(folders)
+    paths = comparing.write(studies, out)
+    comparing.show(studies, as_json)
+    for path in paths:
+        typer.echo(path, err=as_json)
+
+
+@app.command()
 def verify(folder: Directory) -> None:
     """Check every finished tile against its SHA-256."""
     from chaotrain import showing
 
     if not showing.verify(showing.opened(folder)):
         raise typer.Exit(1)
+
+
+@app.command()
+def status(folder: Directory, as_json: Json = False) -> None:
+    """Tell how a study or a collection does that runs elsewhere, or how it ended."""
+    from chaotrain import showing
+
+    showing.status(folder, as_json)
 
 
 @app.command()
@@ -261,60 +296,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with signals.raised(), warnings.catch_warnings():
-            warnings.showwarning = _show_warning
+            warnings.showwarning = complaints.show_warning
             arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
             code = command(arguments, prog_name="chaotrain", standalone_mode=False)
             sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except UserError as error:
-        return _complain(one_line(error), 2)
+        return complaints.complain(one_line(error), 2)
     except Interrupted as error:
-        return _complain(
+        return complaints.complain(
             "stopped; what is finished is kept, the same command goes on from there",
             128 + error.signal,
         )
+    except WorkerError as error:
+        return complaints.complain(one_line(error), 1)
     except OSError as error:
-        return _output_failed(error)
+        return complaints.output_failed(error)
     except Exception as error:
-        return _unforeseen(error)
-
-
-def _complain(message: str, code: int) -> int:
-    typer.echo(f"chaotrain: {message}", err=True)
-    return code
-
-
-def _output_failed(error: OSError) -> int:
-    """A reader that went away is told nothing; a full disk is the user's to empty."""
-    if error.errno not in (errno.EPIPE, *files.FULL):
-        return _unforeseen(error)
-    # What is still buffered would fail again when Python exits.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if error.errno == errno.EPIPE:
-        return 1
-    return _complain(f"cannot write the output ({error.strerror}): free some space", 2)
-
-
-def _unforeseen(error: Exception) -> int:
-    """Usage errors as the parser words them; anything else is a bug, in one line."""
-    usage = getattr(error, "format_message", None)
-    if usage is not None:
-        context = getattr(error, "ctx", None)
-        path = context.command_path if context else "chaotrain"
-        return _complain(f"{' '.join(usage().split())} (see {path} --help)", 2)
-    return _complain(
-        f"unforeseen {type(error).__name__}: {first_line(error)}; please report it, with the "
-        "command",
-        1,
-    )
-
-
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    typer.echo(f"chaotrain: warning: {' '.join(str(message).split())}", err=True)
+        return complaints.unforeseen(error)

@@ -11,6 +11,10 @@ class ProvenanceWarning(UserWarning):
     """A study goes on with other versions, another device or another number of threads."""
 
 
+class WorkerError(RuntimeError):
+    """A worker was lost, in one line; finished tiles are kept."""
+
+
 class Interrupted(BaseException):
     """A run was asked to stop by a signal; finished tiles are kept.
 

@@ -248,12 +248,25 @@ def plain(value: Any) -> Any:
 
 def difference(there: Grid, here: Grid) -> str:
     """The fields in which two experiments differ, for a person to read."""
-    old, new = _flat(there.model_dump()), _flat(here.model_dump())
     return ", ".join(
-        f"{name} ({short(old.get(name))} there, {short(new.get(name))} here)"
-        for name in sorted({*old, *new})
-        if old.get(name) != new.get(name)
+        f"{name} ({short(old)} there, {short(new)} here)"
+        for name, (old, new) in differences([there, here]).items()
     )
+
+
+def differences(grids: Sequence[Grid]) -> dict[str, list[Any]]:
+    """The fields that are not the same in all experiments, with the value in each; None if none.
+
+    Example:
+        >>> from chaotrain import experiment
+        >>> few, many = (experiment.load("mnist-quick", [f"inits={n}"]) for n in (5, 50))
+        >>> experiment.differences([few, many])
+        {'inits': [5, 50]}
+    """
+    flat = [_flat(grid.model_dump()) for grid in grids]
+    names = sorted({name for fields in flat for name in fields})
+    values = {name: [fields.get(name) for fields in flat] for name in names}
+    return {name: row for name, row in values.items() if any(value != row[0] for value in row)}
 
 
 def _flat(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

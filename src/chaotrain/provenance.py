@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from chaotrain.layout import Layout
 
 PACKAGES = ("chaotrain", "jax", "jaxlib", "numpy", "optax", "scipy", "xarray")
+TIME = "%Y-%m-%dT%H:%M:%S%z"
 # Outcomes of a run; one that was killed has none.
 COMPLETE, INTERRUPTED, FAILED = "complete", "interrupted", "failed"
 
@@ -129,7 +130,7 @@ def threads() -> int:
 
 def now() -> str:
     """The local time with its offset."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    return time.strftime(TIME)
 
 
 def _versions() -> dict[str, str]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 from jax import Array
 
-from chaotrain import provenance, signals, tiles
+from chaotrain import provenance, signals, tiles, workers
 from chaotrain.balls import check_map
+from chaotrain.ensembles import Recorded
 from chaotrain.errors import Interrupted, ProvenanceWarning, UserError
 from chaotrain.experiment import CustomExperiment, Experiment, Grid, plain, validated
 from chaotrain.layout import Layout
@@ -23,6 +26,7 @@ from chaotrain.provenance import Record, Run
 from chaotrain.store import Balls, Store
 from chaotrain.study import Study
 from chaotrain.systems import system_of
+from chaotrain.workers import Tile
 
 
 class Tick(NamedTuple):
@@ -53,6 +57,7 @@ def sweep(
     target: float | None = None,
     memory: float = 2.0,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> Study:
     """Evolve balls over a grid of learning rates and initialisations, and keep what they did.
 
@@ -76,12 +81,15 @@ def sweep(
         target: The main one; by default the largest.
         memory: What a block of members may need while it steps, in GiB.
         progress: Called with a `Tick` after every compiled call and every tile.
+        executor: Computes the tiles: any of `concurrent.futures`, or that of a Dask client, from
+            `client.get_executor()`. The system travels with every tile unless it is threads.
 
     Returns:
         The `Study`.
 
     Raises:
         UserError: On a field out of range, or a directory that does not fit; nothing is written.
+        WorkerError: If a worker of the executor was lost; finished tiles are kept.
 
     Warns:
         ProvenanceWarning: If what is left would be computed with other versions, another device
@@ -111,7 +119,7 @@ def sweep(
         "system": getattr(system, "description", type(system).__qualname__),
     }
     grid = validated(CustomExperiment, {name: plain(value) for name, value in fields.items()})
-    return _fill(system, grid, out, progress)
+    return _fill(system, grid, out, progress, executor)
 
 
 def run(
@@ -119,11 +127,15 @@ def run(
     out: str | Path,
     progress: Progress | None = None,
     data_dir: str | Path | None = None,
+    executor: Executor | None = None,
 ) -> Study:
     """Run an experiment into a study directory, or go on with one that was stopped there.
 
+    With an executor each worker builds the system itself, from the fields of the experiment.
+
     Raises:
         UserError: As `sweep`.
+        WorkerError: As `sweep`.
         Interrupted: If a signal asked for it; finished tiles are kept.
 
     Warns:
@@ -131,7 +143,7 @@ def run(
     """
     Store(out).check(settings)  # before the data is read
     system = system_of(settings, data_dir)
-    return _fill(system, settings.with_targets(system.target), out, progress)
+    return _fill(system, settings.with_targets(system.target), out, progress, executor, data_dir)
 
 
 @in_float64
@@ -141,35 +153,65 @@ def key_of(grid: Grid, init: int) -> Array:
 
 
 @in_float64
-def _fill(system: Map, grid: Grid, out: str | Path, progress: Progress | None) -> Study:
+def _fill(
+    system: Map,
+    grid: Grid,
+    out: str | Path,
+    progress: Progress | None,
+    executor: Executor | None,
+    data_dir: str | Path | None = None,
+) -> Study:
     check_map(system)
     store = Store(out)
     store.check(grid)
     base, balls = jax.random.key(grid.seed), grid.balls
     plan = tiles.plan(system, grid, system.init(jax.random.fold_in(base, 0)))
+    recipe = workers.Recipe.of(system, grid, data_dir)
     with store.locked():
         store.check(grid)  # another run may have begun a study since
-        record = _open(store, system, grid, plan)
-        parts = [[balls[i] for i in tile] for tile in record.plan.tiles(len(balls))]
+        if executor is None:
+            described = provenance.describe(getattr(system, "hashes", {}))
+        else:
+            described = workers.describe(executor, recipe)
+        record = _open(store, system, grid, plan, described)
+        cut, told = record.plan, set[str]()
+        parts = [[balls[i] for i in tile] for tile in cut.tiles(len(balls))]
         left = [index for index in range(len(parts)) if not store.finished(index)]
         meter = _Meter(grid, parts, left, progress)
         with _ending(store, record):
             if left:
-                _warn_of_changes(store, record)
+                _warn_of_changes(store, record, described, told)
             meter.tick(0)
-            for index in left:
-                started = time.perf_counter()
-                arrays = tiles.compute(system, grid, base, record.plan, parts[index], meter.tick)
-                store.write_tile(index, parts[index], arrays)
-                seconds = round(time.perf_counter() - started, 3)
-                store.log("tile", tile=index, balls=parts[index], seconds=seconds)
-                meter.finish_tile()
+            if executor is None:
+                compute = functools.partial(tiles.compute, system, grid, base, cut)
+                found = _computed(compute, parts, left, described, meter.tick)
+            else:
+                found = workers.computed(executor, recipe, cut, parts, left)
+            with contextlib.closing(found):
+                for index, arrays, seconds, run in found:
+                    _warn_of_changes(store, record, run, told)
+                    store.write_tile(index, parts[index], arrays)
+                    store.log("tile", tile=index, balls=parts[index], seconds=seconds)
+                    meter.finish_tile(index)
     return Study(out)
 
 
-def _open(store: Store, system: Map, grid: Grid, plan: Layout) -> Record:
+def _computed(
+    compute: Callable[[Balls, Callable[[int], None]], Recorded],
+    parts: Sequence[Balls],
+    left: Sequence[int],
+    run: Run,
+    tick: Callable[[int], None],
+) -> Generator[Tile]:
+    """The tiles that are left, computed here one after the other."""
+    for index in left:
+        started = time.perf_counter()
+        arrays = compute(parts[index], tick)
+        yield Tile(index, arrays, round(time.perf_counter() - started, 3), run)
+
+
+def _open(store: Store, system: Map, grid: Grid, plan: Layout, described: Run) -> Record:
     """Record the experiment and this run, and return the provenance so far."""
-    described = provenance.describe(getattr(system, "hashes", {}))
     record = store.provenance()
     if record is None or not record.runs:
         text = grid.to_toml()
@@ -191,9 +233,10 @@ def _open(store: Store, system: Map, grid: Grid, plan: Layout) -> Record:
     return record
 
 
-def _warn_of_changes(store: Store, record: Record) -> None:
-    changed = provenance.changes(record.runs[0], record.runs[-1])
-    if changed:
+def _warn_of_changes(store: Store, record: Record, run: Run, told: set[str]) -> None:
+    changed = provenance.changes(record.runs[0], run)
+    if changed and changed not in told:
+        told.add(changed)
         store.log("changed", what=changed)
         warnings.warn(
             f"this study was begun with {changed}; the tiles computed now may differ in their "
@@ -233,19 +276,18 @@ class _Meter:
         self.progress = progress
         self.ball = sum(tiles.work(grid)) * grid.epochs
         self.total = self.ball * sum(map(len, parts))
-        self.sizes = [len(parts[index]) for index in left]
+        self.sizes = {index: len(parts[index]) for index in left}
         self.tiles = len(parts)
 
     def tick(self, work: int) -> None:
         """Report so many member-epochs of every ball of the tile in hand."""
         signals.check()
         if self.progress is not None:
-            done = self.total - self.ball * sum(self.sizes)
-            if self.sizes:
-                done += work * self.sizes[0]
+            done = self.total - self.ball * sum(self.sizes.values())
+            done += work * next(iter(self.sizes.values()), 0)
             self.progress(Tick(done, self.total, self.tiles - len(self.sizes), self.tiles))
 
-    def finish_tile(self) -> None:
-        """Report that the tile in hand is stored."""
-        del self.sizes[0]
+    def finish_tile(self, index: int) -> None:
+        """Report that a tile is stored."""
+        del self.sizes[index]
         self.tick(0)

@@ -6,6 +6,7 @@ import json
 import webbrowser
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import typer
 import xarray as xr
@@ -97,14 +98,16 @@ def _scans(found: Atlas) -> dict[str, xr.Dataset]:
     return {name: scan for name, scan in scans.items() if scan is not None}
 
 
-def tell_unfinished(found: Study | Atlas) -> None:
-    """Say on stderr how much is finished, unless it is all."""
+def tell_unfinished(found: Study | Atlas, which: str = "") -> None:
+    """Say on stderr how much is finished, after the words for which, unless it is all."""
     if isinstance(found, Study):
         done, total, what = len(found.finished), len(found.tiles), "tiles"
     else:
         done, total, what = len(found.finished), len(found.collection.cases), "cases"
     if done < total:
-        typer.echo(f"{done} of {total} {what} are finished; run it again to resume.", err=True)
+        typer.echo(
+            f"{which}{done} of {total} {what} are finished; run it again to resume.", err=True
+        )
 
 
 def verify(found: Study | Atlas) -> bool:
@@ -129,6 +132,23 @@ def verify(found: Study | Atlas) -> bool:
         cases = f" in {len(studies)} of {len(found.collection.cases)} cases"
     typer.echo(f"{finished} of {total} tiles finished{cases}, all as recorded")
     return True
+
+
+def status(folder: Path, as_json: bool) -> None:
+    """Print how a study does, or every case of a collection, as a line each or as JSON."""
+    from chaotrain import status
+
+    found: Any
+    if not atlas.is_atlas(folder):
+        one = status.of_study(folder)
+        text, found = str(one), one.to_dict()
+    else:
+        cases = status.of_collection(folder)
+        done = sum(case is not None and case.tiles_done == case.tiles for case in cases.values())
+        lines = [f"{path}: {case or 'not begun'}" for path, case in cases.items()]
+        text = "\n".join([*lines, f"{done} of {len(cases)} cases are finished"])
+        found = {"cases": {path: case and case.to_dict() for path, case in cases.items()}}
+    typer.echo(json.dumps(found, indent=1, allow_nan=False) if as_json else text)
 
 
 def draw(found: Study | Atlas) -> list[Path]:

@@ -27,6 +27,8 @@ from chaotrain.provenance import Record
 
 EXPERIMENT, PROVENANCE, LOG, TILES = "experiment.toml", "provenance.json", "log.jsonl", "tiles"
 LOCK = ".lock"
+# Seconds to wait for the lock: `running` holds it for an instant.
+GLANCE = 0.2
 # What a run that was killed before it recorded the experiment leaves behind.
 BEGUN = (LOCK, TILES, EXPERIMENT + files.UNFINISHED)
 
@@ -146,9 +148,23 @@ class Store:
                 self._withdraw(made, lock.is_locked)
             lock.release()
 
+    def running(self) -> bool:
+        """Whether a run holds the directory, as far as this process may see."""
+        import fcntl
+
+        try:
+            with (self.root / LOCK).open("rb") as file:
+                # Shared, so that two who look do not take each other for a run.
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
     def _acquire(self, lock: FileLock) -> None:
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=GLANCE)
         except Timeout:
             raise UserError(
                 f"out = {self.root}: another run is working in it, wait for it to end"

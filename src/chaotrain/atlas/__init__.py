@@ -6,7 +6,7 @@ together, they make a figure and a table with a row a case.
 
 from chaotrain.atlas.collection import Case, Collection, Group, load, presets
 from chaotrain.atlas.estimates import Estimate
-from chaotrain.atlas.folder import Atlas, is_atlas, run
+from chaotrain.atlas.folder import Atlas, is_atlas, row_of, run
 from chaotrain.atlas.judging import RULE, Claim, claim
 from chaotrain.atlas.rows import Row, row
 from chaotrain.atlas.scans import is_scan, scan_of
@@ -26,6 +26,7 @@ __all__ = [
     "load",
     "presets",
     "row",
+    "row_of",
     "run",
     "scan_of",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -72,8 +73,13 @@ class Atlas:
         if study is None:
             return Row(path, case.title)
         with _named(path):
-            found = row(path, case.title, study.summary)
-        return found if _is_finished(study) else replace(found, claim=judging.NOT_FINISHED)
+            return row_of(path, case.title, study)
+
+
+def row_of(case: str, title: str, study: Study) -> Row:
+    """The row of a study, of which some tiles are finished; until all are, it judges no claim."""
+    found = row(case, title, study.summary)
+    return found if _is_finished(study) else replace(found, claim=judging.NOT_FINISHED)
 
 
 def is_atlas(path: Path) -> bool:
@@ -86,6 +92,7 @@ def run(
     out: str | Path,
     shown: Shown | None = None,
     data_dir: str | Path | None = None,
+    executor: Executor | None = None,
 ) -> Atlas:
     """Run every case into its folder, or go on where that was stopped.
 
@@ -98,6 +105,7 @@ def run(
         shown: Called with the name of each case, as "relu (2 of 5)"; what it returns is entered
             for as long as the case runs and gives the `runs.Progress`.
         data_dir: The folder of data that is not bundled; see `tasks.load`.
+        executor: Computes the tiles; see `runs.run`.
 
     Raises:
         UserError: If a case or the directory does not fit; nothing is written then.
@@ -117,7 +125,7 @@ def run(
             if path in left:
                 name = f"{path} ({number} of {len(cases)})"
                 with _named(path), shown(name) if shown else contextlib.nullcontext() as tick:
-                    runs.run(case.experiment, root / path, tick, data_dir)
+                    runs.run(case.experiment, root / path, tick, data_dir, executor)
     return Atlas(root)
 
 

@@ -22,6 +22,7 @@ class Row:
         title: What a person reads.
         inits: The smallest and the largest number of initialisations run at a learning rate.
         target: The main target.
+        score: What it is a target of.
         eta_0: Where ρ crosses 1/2.
         eta_1: The onset of fully developed chaos.
         eta_fastest: η* for the main target.
@@ -38,6 +39,7 @@ class Row:
     title: str
     inits: tuple[int, int] = (0, 0)
     target: float = math.nan
+    score: str = "accuracy"
     eta_0: Estimate = NONE
     eta_1: Estimate = NONE
     eta_fastest: Estimate = NONE
@@ -64,13 +66,16 @@ def row(case: str, title: str, summary: xr.Dataset) -> Row:
         for name in ("eta_0", "eta_1", "eta_fastest", "eta_ratio")
     )
     small = estimates.nearest_tested(summary, eta_0.value / 10)
-    targets = summary["eta_ratio"].drop_sel({schema.TARGET: summary.attrs["target"]})
+    targets = summary["eta_ratio"].drop_sel(
+        {schema.TARGET: summary.attrs["target"]}, errors="ignore"
+    )
     others = zip(targets[schema.TARGET].values.tolist(), targets.values.tolist(), strict=True)
     return Row(
         case=case,
         title=title,
         inits=(int(ran.min()), int(ran.max())),
         target=float(summary.attrs["target"]),
+        score=str(summary.attrs.get(schema.SCORE, Row.score)),
         eta_0=eta_0,
         eta_1=eta_1,
         eta_fastest=fastest,

@@ -67,7 +67,9 @@ def cases(title: str, panels: Sequence[Case]) -> Figure:
     grid = figure.add_gridspec(2 * rows, columns, height_ratios=HEIGHTS * rows)
     known = [panel for panel in panels if panel.summary is not None]
     limits, beyond = _exponent_limits(known)
-    targets = {selection.main_target(summary) for _, _, summary in known if summary is not None}
+    summaries = [panel.summary for panel in known if panel.summary is not None]
+    goals = {(selection.score(one), _target(one)) for one in summaries}
+    mixed = len({score for score, _ in goals}) > 1
     epochs = {float(data[schema.EPOCH][-1]) for _, data, _ in known if data is not None}
     ranges = _rate_limits(known)
     tops = []
@@ -83,9 +85,10 @@ def cases(title: str, panels: Sequence[Case]) -> Figure:
         if panel.dataset is None or panel.summary is None:
             _not_run(top, lower)
         else:
-            target = selection.main_target(panel.summary)
-            words = "" if len(targets) > 1 else f" to {target:.3g}"
-            heading += [f"target {target:.3g}"] if len(targets) > 1 else []
+            score = f"{selection.score(panel.summary)} " if mixed else ""
+            target = _target(panel.summary)
+            words = "" if len(goals) > 1 or not target else f" to {target}"
+            heading += [f"target {score}{target or '-'}"] if len(goals) > 1 else []
             scales.log_rates(lower, *ranges[known.index(panel)])
             _exponents(top, panel.dataset, panel.summary, limits)
             right = _shares_and_times(lower, panel.dataset, panel.summary)
@@ -129,6 +132,11 @@ def save_cases(title: str, panels: Sequence[Case], folder: str | Path, name: str
     return style.save(cases(title, panels), folder, name)
 
 
+def _target(summary: xr.Dataset) -> str:
+    """The main target in three digits; "" if no score was recorded."""
+    return f"{selection.main_target(summary):.3g}" if summary[schema.TARGET].size else ""
+
+
 def _exponents(
     axes: Axes, dataset: xr.Dataset, summary: xr.Dataset, limits: tuple[float, float]
 ) -> None:
@@ -170,8 +178,9 @@ def _shares_and_times(axes: Axes, dataset: xr.Dataset, summary: xr.Dataset) -> A
     right = points.two_sides(axes)
     points.shares(axes, summary, scales.beside(axes, -1.5), size=3.5)
     axes.set(ylim=(-0.08, 1.14), yticks=[0, 0.5, 1])
-    here = summary.sel(target=selection.main_target(summary))
-    points.training_time(right, here, style.RED, scales.beside(right, 1.5), "⟨τ⟩", 3.6)
+    if summary[schema.TARGET].size:
+        here = summary.sel(target=selection.main_target(summary))
+        points.training_time(right, here, style.RED, scales.beside(right, 1.5), "⟨τ⟩", 3.6)
     # Then ρ = 1 and a censored ⟨τ⟩ = T do not fall on each other.
     right.set_ylim(0, 1.24 * float(dataset[schema.EPOCH][-1]))
     return right

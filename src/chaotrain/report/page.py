@@ -7,24 +7,20 @@ hashes; it forbids every other script and every request. So nothing in a study c
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-import re
-from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jinja2
 import numpy as np
 import xarray as xr
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from rich.table import Table
 
 from chaotrain import exports, files, schema
 from chaotrain.errors import UserError
-from chaotrain.figures import growths, selection, style
+from chaotrain.figures import growths, selection
 from chaotrain.provenance import Record
-from chaotrain.report import balls, verdict
+from chaotrain.report import balls, frame, verdict
 from chaotrain.store import EXPERIMENT
 from chaotrain.study import Study
 from chaotrain.tables.studies import tables_of
@@ -93,23 +89,13 @@ def render(dataset: xr.Dataset, summary: xr.Dataset, origin: Origin) -> str:
         "answers": answers,
         "score": selection.score(summary),
         "verdicts": growths.VERDICT_COLOURS,
-        "colours": {name: getattr(style, name.upper()) for name in _COLOURS},
+        "colours": frame.colours(),
     }
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("chaotrain"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["symbols"] = _symbols
-    scripts = [get_plotlyjs(), _resource("report.js")]
-    return environment.get_template("report.html").render(
+    scripts = [get_plotlyjs(), frame.resource("report.js")]
+    return frame.render(
+        "report.html",
+        scripts,
         origin=origin,
-        policy=_policy(scripts),
-        scripts=[Markup(script) for script in scripts],
-        styles=Markup(_resource("report.css")),
-        colours=data["colours"],
         recommendation=verdict.recommendation(summary, epochs),
         onset=verdict.onset(summary),
         regimes=verdict.regimes(summary),
@@ -129,33 +115,11 @@ def render(dataset: xr.Dataset, summary: xr.Dataset, origin: Origin) -> str:
     )
 
 
-_COLOURS = ("blue", "red", "green", "sky", "orange", "ink", "grey", "pale")
-
-
-def _resource(name: str) -> str:
-    return resources.files("chaotrain").joinpath("templates", name).read_text("utf-8")
-
-
-def _policy(scripts: list[str]) -> str:
-    """No request at all, and no script but these; plotly sets styles of its own."""
-    digests = (base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts)
-    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
-    )
-
-
 def _embedded(text: str) -> Markup:
     """JSON that cannot end the element it is in."""
     for mark in "<>&\u2028\u2029":
         text = text.replace(mark, f"\\u{ord(mark):04x}")
     return Markup(text)
-
-
-def _symbols(text: str) -> Markup:
-    """Text with the index of a symbol lowered, and no break at an equals sign."""
-    escaped = re.sub(r"([ηλ])_(\w+)", r"\1<sub>\2</sub>", str(escape(text)))
-    return Markup(escaped.replace(" = ", "\u00a0=\u00a0"))
 
 
 def _downloads(dataset: xr.Dataset, summary: xr.Dataset) -> list[dict[str, str]]:
@@ -178,10 +142,9 @@ def _downloads(dataset: xr.Dataset, summary: xr.Dataset) -> list[dict[str, str]]
 
 def _table(table: Table) -> dict[str, Any]:
     """The headings and the cells of a table of `chaotrain summary`, as they are printed there."""
-    headings = [str(column.header) for column in table.columns]
+    headings, rows = frame.cells(table)
     caption = next(text for start, text in CAPTIONS.items() if headings[1].startswith(start))
-    rows = zip(*(map(str, column.cells) for column in table.columns), strict=True)
-    return {"caption": caption, "headings": headings, "rows": list(rows)}
+    return {"caption": caption, "headings": headings, "rows": rows}
 
 
 def _start(summary: xr.Dataset) -> int:

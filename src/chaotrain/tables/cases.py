@@ -30,17 +30,19 @@ def table_of_cases(groups: Sequence[Sequence[Row]]) -> Table:
             "does the claim hold?",
         )
     )
+    mixed = len({row.score for group in groups for row in group}) > 1
     for group in groups:
         for row in group:
             few, most = row.inits
             small = "" if math.isnan(row.small_eta) else f"\nat {significant(row.small_eta)}"
             table.add_row(
                 row.case
-                if row.title.lower() == row.case.rpartition("/")[2].replace("-", " ")
+                if row.title == row.case
+                or row.title.lower() == row.case.rpartition("/")[2].replace("-", " ")
                 else f"{row.case}\n{row.title}",
                 f"{few}" if few == most else f"{few} to {most}",
                 *(estimate(found) for found in (row.eta_0, row.eta_1, row.eta_fastest)),
-                significant(row.target),
+                significant(row.target) + (f"\n{row.score}" if mixed else ""),
                 estimate(row.eta_ratio),
                 ";\n".join(
                     f"{significant(ratio)} at {target:g}" for target, ratio in row.other_ratios
