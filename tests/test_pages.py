@@ -106,8 +106,8 @@ def test_the_python_for_research_runs(
 def test_the_python_for_pytorch_runs(capsys: pytest.CaptureFixture[str]) -> None:
     torch = pytest.importorskip("torch", reason="needs chaotrain[torch]")
     torch.manual_seed(0)
-    inputs = torch.randn(64, 4)
-    data = torch.utils.data.TensorDataset(inputs, (inputs[:, 0] * inputs[:, 1] > 0).long())
+    inputs = torch.randn(32, 4)
+    data = torch.utils.data.TensorDataset(inputs, (inputs[:, 0] > 0).long())
 
     def make_model() -> object:
         layers = torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2)
@@ -121,7 +121,7 @@ def test_the_python_for_pytorch_runs(capsys: pytest.CaptureFixture[str]) -> None
     names: dict[str, Any] = {
         "make_model": make_model,
         "loss": loss,
-        "loader": torch.utils.data.DataLoader(data, batch_size=16),
+        "loader": torch.utils.data.DataLoader(data, batch_size=32),
         "model": model,
         "optimizer": torch.optim.SGD(model.parameters(), lr=0.1),
     }
