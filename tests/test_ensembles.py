@@ -142,6 +142,7 @@ def test_another_layout_differs_only_by_rounding(mnist: ct.Task) -> None:
     np.testing.assert_allclose(side_by_side["distance"], one_by_one["distance"], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_exponents_agree_between_layouts_within_their_intervals(mnist: ct.Task) -> None:
     system = ct.TrainingMap(ct.networks.mlp([784, 64, 10]), mnist.first(500, 50))
     etas = [7.5, 10.0, 12.5]

@@ -144,6 +144,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> ct.Study:
     )
 
 
+@pytest.mark.slow
 def test_prediction_and_measurement_agree_over_initialisations(study: ct.Study) -> None:
     chaotic = study.summary.sel(learning_rate=1.0)
     measured, predicted = (

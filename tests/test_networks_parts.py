@@ -183,6 +183,7 @@ def test_pooling_takes_squares(size: tuple[int, int]) -> None:
     np.testing.assert_allclose(means, squares.mean(axis=(2, 4)), rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["max", "average"])
 def test_cnn_is_that_of_pytorch(pooling: str) -> None:
     torch = pytest.importorskip("torch")

@@ -37,6 +37,7 @@ def flat(blobs: Blobs) -> ct.Task:
     return dataclasses.replace(blobs(), loss=zero)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_block_of_members_steps_as_optax_does_each_alone(blobs: Blobs, name: str) -> None:
     task, network = blobs(), ct.networks.mlp([5, 4, 3])

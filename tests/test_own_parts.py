@@ -80,6 +80,7 @@ def test_all_of_ones_own_in_one_file(folder: Path, capfd: pytest.CaptureFixture[
     assert (folder / "study" / "tiles" / "00000.npz").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_a_task_of_ones_own(folder: Path) -> None:
     changes = ["task='my_parts:task'", "loss='cross-entropy'", "targets=[0.8]"]
     more = [word for change in changes for word in ("--set", change)]
