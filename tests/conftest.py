@@ -1,16 +1,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import chaotrain as ct
+import tiny
+from command_line import Command, in_process
 
 
 @pytest.fixture(scope="session")
 def mnist() -> ct.Task:
     return ct.tasks.load("mnist")
+
+
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished study of six tiles, to be copied."""
+    folder = tmp_path_factory.mktemp("original") / "study"
+    with pytest.MonkeyPatch.context() as patcher:
+        tiny.patch(patcher)
+        ct.sweep(tiny.MAP, out=folder, **tiny.GRID)
+    return folder
+
+
+@pytest.fixture
+def chaotrain(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Command:
+    """The command line in this process and an empty folder."""
+    tiny.patch(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    return in_process(capfd)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from chaotrain.analysis import best_for_epochs, best_for_target, derive, summari
 from chaotrain.provenance import Record
 from chaotrain.report import balls, verdict
 from chaotrain.report.page import Origin
-from command_line import Command, in_process, refused
+from command_line import Command, refused
 
 LIMIT = 6_000_000
 CHROMIUM = shutil.which("chromium")
@@ -351,15 +351,6 @@ def test_the_paper_fits_and_says_what_it_leaves_out() -> None:
 
 
 # ---- the command line
-
-
-@pytest.fixture
-def chaotrain(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Command:
-    tiny.patch(monkeypatch)
-    monkeypatch.chdir(tmp_path)
-    return in_process(capfd)
 
 
 def swept(folder: Path) -> ct.study.Study:

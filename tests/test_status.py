@@ -15,7 +15,7 @@ import chaotrain as ct
 import tiny
 from chaotrain import atlas, status
 from chaotrain.errors import UserError
-from command_line import Command, in_process, refused
+from command_line import Command, refused
 
 CASES = """
 title = "Tiny cases"
@@ -33,28 +33,10 @@ network = { hidden = [4] }
 """
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("original") / "study"
-    with pytest.MonkeyPatch.context() as patcher:
-        tiny.patch(patcher)
-        ct.sweep(tiny.MAP, out=folder, **tiny.GRID)
-    return folder
-
-
 @pytest.fixture
 def study(original: Path, tmp_path: Path) -> ct.Study:
     """A finished study of six tiles, of a ball of three members each."""
     return ct.Study(shutil.copytree(original, tmp_path / "study"))
-
-
-@pytest.fixture
-def chaotrain(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Command:
-    tiny.patch(monkeypatch)
-    monkeypatch.chdir(tmp_path)
-    return in_process(capfd)
 
 
 def half_done(study: ct.Study, *more: str) -> None:

@@ -24,15 +24,6 @@ from chaotrain.store import Store
 Damage = Callable[[Path], object]
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("original") / "study"
-    with pytest.MonkeyPatch.context() as patcher:
-        tiny.patch(patcher)
-        ct.sweep(tiny.MAP, out=folder, **tiny.GRID)
-    return folder
-
-
 @pytest.fixture
 def study(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ct.Study:
     """A finished study of six tiles."""

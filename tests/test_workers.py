@@ -50,15 +50,6 @@ def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     tiny.patch(monkeypatch)
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("original") / "study"
-    with pytest.MonkeyPatch.context() as patcher:
-        tiny.patch(patcher)
-        ct.sweep(tiny.MAP, out=folder, **tiny.GRID)
-    return folder
-
-
 @pytest.fixture
 def chaotrain(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from chaotrain import schema
-from chaotrain.figures import scales, selection, style
+from chaotrain.figures import growths, scales, selection, style
 from chaotrain.figures.style import Floats
 
 HEIGHTS = (1.7, 1.3, 1.3, 1.3)
@@ -30,11 +31,7 @@ def anatomy(data: xr.Dataset) -> Figure:
     Returns:
         The figure, four panels over one time axis.
     """
-    figure = Figure(figsize=(style.WIDTH, 0.6 + sum(HEIGHTS)), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(len(HEIGHTS), 1, sharex=True, height_ratios=HEIGHTS)
-    epochs = np.asarray(data[schema.EPOCH].values, dtype=float)
-    shade(panels, data, epochs)
+    figure, panels, epochs = over_epochs(data, HEIGHTS)
     _distances(panels[0], data, epochs)
     _rates(panels[1], data, epochs)
     _learning(panels[2], data, epochs)
@@ -52,14 +49,21 @@ def save_anatomy(data: xr.Dataset, folder: str | Path) -> list[Path]:
     return style.save(anatomy(data), folder, "anatomy")
 
 
-def shade(panels: Iterable[Axes], data: xr.Dataset, epochs: Floats) -> None:
-    """Shade the chaotic transient in panels over all epochs."""
+def over_epochs(
+    data: xr.Dataset, heights: tuple[float, ...]
+) -> tuple[Figure, npt.NDArray[Any], Floats]:
+    """Return a figure of panels over the epochs, the transient shaded; the panels; the epochs."""
+    figure = Figure(figsize=(style.WIDTH, 0.6 + sum(heights)), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    epochs = np.asarray(data[schema.EPOCH].values, dtype=float)
     start, stop = _transient(data)
     for axes in panels:
         if np.isfinite(start):
             last = stop if np.isfinite(stop) else epochs[-1]
             axes.axvspan(start, last, color=style.PALE, alpha=0.35, linewidth=0, zorder=0)
         axes.set_xlim(epochs[0], epochs[-1])
+    return figure, panels, epochs
 
 
 def transient_words(data: xr.Dataset) -> str:
@@ -78,11 +82,7 @@ def _transient(data: xr.Dataset) -> tuple[float, float]:
 def _distances(axes: Axes, data: xr.Dataset, epochs: Floats) -> None:
     pair, tangent = data["distance"].values, data["growth"].values
     scales.curve(axes, epochs, pair, color=style.BLUE, label="pair, d(t)")
-    with np.errstate(over="ignore"):
-        scaled = pair[0] * np.exp(tangent)
-    # Beyond the pair's range the tangent would flatten everything else.
-    ceiling = 30 * np.nanmax(np.where(np.isfinite(pair), pair, np.nan))
-    shown = np.where(scaled <= ceiling, scaled, np.nan)
+    shown = growths.tangent_over(pair, tangent)
     axes.plot(
         epochs, shown, color=style.ORANGE, dashes=(4, 1.5), label="tangent, d(0)‖v(t)‖/‖v(0)‖"
     )

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from chaotrain import schema
 from chaotrain.figures import layout, scales, selection, style
-from chaotrain.figures.dissection import shade, transient_words
+from chaotrain.figures.dissection import over_epochs, transient_words
 from chaotrain.figures.style import Floats
 
 HEIGHTS = (1.9, 1.4, 1.4)
@@ -42,11 +41,7 @@ def weights_and_function(data: xr.Dataset) -> Figure:
     Returns:
         The figure, three panels over one time axis.
     """
-    figure = Figure(figsize=(style.WIDTH, 0.6 + sum(HEIGHTS)), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(len(HEIGHTS), 1, sharex=True, height_ratios=HEIGHTS)
-    epochs = np.asarray(data[schema.EPOCH].values, dtype=float)
-    shade(panels, data, epochs)
+    figure, panels, epochs = over_epochs(data, HEIGHTS)
     panels[0].set_title(
         f"Weights against function at η = {style.number(data.attrs['eta'])}{transient_words(data)}"
     )
