@@ -18,7 +18,7 @@ import chaotrain as ct
 import tiny
 from chaotrain import anatomy, experiment, figures, parts, showing
 from chaotrain.runs import Tick
-from command_line import Command, in_process, refused
+from command_line import Command, refused
 
 ARGUMENTS = ("anatomy", "tiny.toml", "--eta", "2", "--out", "out")
 TABLES = ["anatomy.csv", "anatomy-layers.csv", "anatomy-spectrum.csv"]
@@ -30,14 +30,10 @@ FIGURES = [
 
 
 @pytest.fixture
-def chaotrain(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Command:
+def chaotrain(chaotrain: Command, tmp_path: Path) -> Command:
     """The command line in a folder with `tiny.toml`."""
-    tiny.patch(monkeypatch)
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.toml").write_text(tiny.FILE)
-    return in_process(capfd)
+    return chaotrain
 
 
 @pytest.fixture

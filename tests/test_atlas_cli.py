@@ -14,7 +14,7 @@ import pytest
 import chaotrain as ct
 import tiny
 from chaotrain import atlas, figures, overrides, runs
-from command_line import Command, in_process, refused
+from command_line import Command, refused
 
 FILE = """
 title = "Tiny cases"
@@ -41,16 +41,11 @@ TILES = 4
 
 
 @pytest.fixture
-def chaotrain(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Command:
+def chaotrain(chaotrain: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
     """The command line in this process and an empty folder; figures are stand-ins."""
-    tiny.patch(monkeypatch)
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(figures, "save_cases", draw)
     (tmp_path / "mine.toml").write_text(FILE)
-
-    return in_process(capfd)
+    return chaotrain
 
 
 def draw(title: str, panels: Any, folder: Path, name: str) -> list[Path]:

@@ -22,23 +22,18 @@ import chaotrain as ct
 import tiny
 from chaotrain import experiment, exports, figures, files, report, runs, tiles
 from chaotrain.errors import Interrupted
-from command_line import Command, in_process, refused
+from command_line import Command, refused
 
 HEAVY = ("jax", "numpy", "xarray", "scipy", "matplotlib", "pydantic")
 
 
 @pytest.fixture
-def chaotrain(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Command:
+def chaotrain(chaotrain: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
     """The command line in this process and an empty folder; figures and page are stand-ins."""
-    tiny.patch(monkeypatch)
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(figures, "save_all", draw)
     monkeypatch.setattr(report, "write", lambda study: study.path / "report.html")
     (tmp_path / "tiny.toml").write_text(tiny.FILE)
-
-    return in_process(capfd)
+    return chaotrain
 
 
 def draw(dataset: xr.Dataset, summary: xr.Dataset, folder: Path) -> list[Path]:

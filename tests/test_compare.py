@@ -20,7 +20,7 @@ from chaotrain import atlas, comparing, figures, report, runs, schema
 from chaotrain.analysis import derive, summarise
 from chaotrain.experiment import differences, load
 from chaotrain.tables.cases import table_of_cases
-from command_line import Command, in_process, refused
+from command_line import Command, refused
 
 HOSTILE = "<img src=x onerror=alert(1)>$x_"
 PICTURE = b"a picture"
@@ -71,14 +71,10 @@ def picture(title: str, panels: Sequence[figures.Case], folder: Path, name: str)
 
 
 @pytest.fixture
-def chaotrain(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Command:
+def chaotrain(chaotrain: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     """The command line in an empty folder, where figures are stand-ins."""
-    tiny.patch(monkeypatch)
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(figures, "save_cases", picture)
-    return in_process(capfd)
+    return chaotrain
 
 
 @pytest.fixture(scope="module")
