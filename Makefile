@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
-SOURCES := conftest.py src tests benchmarks examples
+SOURCES := conftest.py src tests benchmarks examples docs
 
-.PHONY: help reproduce test test-slow bench bench-onset format clean
+.PHONY: help reproduce test test-slow bench bench-onset docs format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,6 +18,10 @@ $(BIN)/chaotrain: pyproject.toml constraints.txt
 
 $(VENV)/dev: $(BIN)/chaotrain
 	$(PIP) install --quiet --editable .[dev]
+	@touch $@
+
+$(VENV)/docs: $(BIN)/chaotrain
+	$(PIP) install --quiet --editable .[docs]
 	@touch $@
 
 $(VENV)/bench: $(BIN)/chaotrain
@@ -42,9 +46,13 @@ bench: $(VENV)/bench ## Speed against the matrix-product limit of this machine, 
 bench-onset: $(VENV)/bench ## The onset finder against range test, defaults and a dense grid (hours)
 	PYTHONPATH=. $(BIN)/python benchmarks/onset.py study/bench-onset
 
+docs: $(VENV)/docs ## The documentation, into docs/_build/html
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build/html
+	@echo docs/_build/html/index.html
+
 format: $(VENV)/dev ## Format and fix what can be fixed
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
 clean: ## Remove what was installed and built (studies stay)
-	rm -rf $(VENV) build dist src/*.egg-info
+	rm -rf $(VENV) build dist docs/_build src/*.egg-info

@@ -297,6 +297,17 @@ def test_the_figures_have_a_panel_for_each_and_shade_the_transient() -> None:
         assert axes.patches[0].get_bbox().intervalx.tolist() == [0, 10]
 
 
+def test_a_layer_that_starts_at_zero_has_no_distance_over_its_norm_there() -> None:
+    data = anatomy_data()
+    begins = (data.epoch == 0) & (data.layer == data.layer[0])
+    for name in ("layer_l2", "layer_norm"):
+        data[name] = data[name].where(~begins, 0.0)
+    first, *others = figures.weights_and_function(data).axes[2].lines
+    assert math.isnan(first.get_ydata()[0])
+    assert np.isfinite(first.get_ydata()[1:]).all()
+    assert all(np.isfinite(line.get_ydata()).all() for line in others)
+
+
 def test_a_figure_without_distances_or_classes_says_what_there_is() -> None:
     data = anatomy_data()
     for name in ("l2", "l2_aligned", "output_l2", "layer_l2"):

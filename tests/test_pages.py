@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 import re
-import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
 
 import chaotrain as ct
 from chaotrain import experiment
-from chaotrain.cli import app
+from pages import ROOT, blocks, check_commands, check_links
 
-ROOT = Path(__file__).parents[1]
 README, USING, CONTRIBUTING = (
     ROOT / name for name in ("README.md", "docs/using.md", "CONTRIBUTING.md")
 )
 PAGES = [README, USING, CONTRIBUTING]
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
-
-
-def commands(page: Path) -> list[list[str]]:
-    """The words of every line of shell on the page."""
-    lines = "".join(blocks(page, "sh")).splitlines()
-    return [shlex.split(line, comments=True) for line in lines]
-
-
-def anchors(page: Path) -> set[str]:
-    """The names of a page's headings in links."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_the_readme_is_short() -> None:
@@ -45,27 +26,12 @@ def test_the_readme_is_short() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_exists_with_its_options(page: Path) -> None:
-    known = typer.main.get_command(app).commands
-    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
-    for program, *words in commands(page):
-        if program == "make":
-            assert words[0] in targets
-        elif program == "chaotrain":
-            options = [name for parameter in known[words[0]].params for name in parameter.opts]
-            assert {word for word in words if word.startswith("--")} <= set(options)
-        else:
-            assert (program, words[0]) == ("pip", "install")
+    check_commands(page)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_into_the_repository_leads_somewhere(page: Path) -> None:
-    for link in re.findall(r"\]\(([^)]+)\)", page.read_text("utf-8")):
-        if link.startswith("https://"):
-            continue
-        path, _, anchor = link.partition("#")
-        target = page.parent / path
-        assert target.exists(), link
-        assert not anchor or anchor in anchors(target), link
+    check_links(page)
 
 
 def test_every_preset_and_task_is_on_the_page() -> None:

@@ -96,7 +96,8 @@ def _layers(axes: Axes, data: xr.Dataset, epochs: Floats) -> None:
     for index, name in enumerate(data[schema.LAYER].values):
         layer = data.sel({schema.LAYER: name})
         colour, dashes = LINES[index % len(LINES)]
-        values = layer["layer_l2"].values / layer["layer_norm"].values
+        norm = layer["layer_norm"]  # 0 of biases before the first step
+        values = (layer["layer_l2"] / norm.where(norm > 0)).values
         label = f"layer {int(name) + 1}" if str(name).isdigit() else str(name)
         scales.curve(axes, epochs, values, color=colour, dashes=dashes, label=label)
     if scales.log_axis(axes, ticks=5):
