@@ -50,8 +50,14 @@ html_copy_source = False
 html_show_sphinx = False
 html_permalinks_icon = "#"
 html_theme_options = {
-    "light_css_variables": {"color-brand-primary": "#00588c", "color-brand-content": "#0067a3"},
-    "dark_css_variables": {"color-brand-primary": "#7cc4f0", "color-brand-content": "#6bbcec"},
+    "light_css_variables": {
+        "color-brand-primary": "#00588c",
+        "color-brand-content": "#0067a3",
+    },
+    "dark_css_variables": {
+        "color-brand-primary": "#7cc4f0",
+        "color-brand-content": "#6bbcec",
+    },
 }
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

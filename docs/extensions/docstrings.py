@@ -28,19 +28,21 @@ SOURCE = re.compile(r"^( *)Source: ", re.MULTILINE)
 def public() -> dict[str, str]:
     """The public names by where they are defined, as chaotrain.growth.fit.Growth is."""
     found = {}
-    for package in ("chaotrain.torch", "chaotrain"):  # the second has the last word
+    for package in ("chaotrain.torch", "chaotrain"):
         module = importlib.import_module(package)
         for name in module.__all__:
             value = getattr(module, name)
-            home = f"{getattr(value, '__module__', None)}.{getattr(value, '__qualname__', None)}"
-            found[home] = f"{package}.{name}"
+            if hasattr(value, "__qualname__"):
+                home = f"{value.__module__}.{value.__qualname__}"
+                found[home] = f"{package}.{name}"
     return found
 
 
 def linked(name: str) -> str:
     """Code, with a link where it is a public name."""
-    full = set(public().values())
-    known = {target.rpartition(".")[2]: target for target in full} | {each: each for each in full}
+    full = public().values()
+    known = {target.rpartition(".")[2]: target for target in full}
+    known |= {target: target for target in full}
     target = known.get(name.removeprefix("ct.").removesuffix("()"))
     return f":py:obj:`{name} <{target}>`" if target else f"``{name}``"
 
@@ -67,7 +69,9 @@ def converted(text: str) -> Iterator[str]:
             yield piece if place % 2 or number % 2 else INLINE.sub(inline, piece)
 
 
-def process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+def process(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
+) -> None:
     """Rewrite a docstring in place."""
     text = "\n".join(lines)
     if what == "module":
@@ -77,7 +81,10 @@ def process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: li
 
 
 def resolve(
-    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
+    app: Sphinx,
+    env: BuildEnvironment,
+    node: pending_xref,
+    content: nodes.TextElement,
 ) -> nodes.reference | None:
     """A reference to where a public name is defined, led to where it is documented."""
     target = public().get(node.get("reftarget", ""))
@@ -85,7 +92,9 @@ def resolve(
         return None
     domain = env.get_domain("py")
     builder = app.builder
-    return domain.resolve_xref(env, node["refdoc"], builder, "obj", target, node, content)
+    return domain.resolve_xref(
+        env, node["refdoc"], builder, "obj", target, node, content
+    )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

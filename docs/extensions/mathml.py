@@ -22,7 +22,9 @@ def inline(writer: HTML5Translator, node: nodes.math) -> None:
 def display(writer: HTML5Translator, node: nodes.math_block) -> None:
     """A formula of its own, which can be scrolled where the page is narrower."""
     formula = mathml(node.astext(), display=True)
-    writer.body.append(f"{writer.starttag(node, 'div', CLASS='math')}{formula}</div>\n")
+    writer.body.append(
+        f"{writer.starttag(node, 'div', CLASS='math')}{formula}</div>\n"
+    )
     raise nodes.SkipNode
 
 

@@ -27,11 +27,17 @@ def cell(text: object) -> str:
 
 def code(value: object) -> str:
     """A value as it is written in an experiment file."""
-    if value in (None, PydanticUndefined):
+    if value is PydanticUndefined:
+        return "needed"
+    if value is None:
         return ""
     if isinstance(value, fields.Model):
         return "see below"
-    text = str(value).lower() if isinstance(value, bool) else str(value).replace("'", '"')
+    text = (
+        str(value).lower()
+        if isinstance(value, bool)
+        else str(value).replace("'", '"')
+    )
     return f'`"{text}"`' if isinstance(value, str) else f"`{text}`"
 
 
