@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ class Page(html.parser.HTMLParser):
         found = dict(attrs)
         self.elements.append((tag, found))
         if tag == "table":
-            self.rows = self.tables[str(found["id"])] = []
+            self.rows = self.tables[str(found["class"])] = []
         elif tag == "tr":
             self.rows.append([])
         elif tag in ("td", "th"):
@@ -215,14 +216,19 @@ def summarised(score: str, *names: str) -> tuple[xr.Dataset, xr.Dataset]:
     return derived, summarise(derived, 0.8).assign_attrs({schema.SCORE: score})
 
 
+def compared(rows: list[atlas.Row], differences: dict[str, list[Any]]) -> str:
+    """The page of some studies."""
+    section = report.section("", rows, differences, PICTURE)
+    return report.render_comparison("comparison", rows[0].case, [section])
+
+
 def test_names_and_values_are_text_and_nothing_else() -> None:
     _, summary = summarised("accuracy", "test_accuracy")
     harmless, hostile = (
         Page(
-            report.render_comparison(
+            compared(
                 [atlas.row(name, name, summary) for name in (text, text + "2")],
                 {"task": [text, None], "targets": [[0.5, text], [0.5]]},
-                PICTURE,
             )
         )
         for text in ("x", HOSTILE)
@@ -244,7 +250,7 @@ def test_names_and_values_are_text_and_nothing_else() -> None:
 def test_equal_experiments_differ_in_nothing() -> None:
     _, summary = summarised("accuracy", "test_accuracy")
     rows = [atlas.row(name, name, summary) for name in ("a", "b")]
-    page = Page(report.render_comparison(rows, {}, PICTURE))
+    page = Page(compared(rows, {}))
     assert "they are the same experiment" in page.words
     assert list(page.tables) == ["studies"]
 

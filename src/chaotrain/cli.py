@@ -99,10 +99,10 @@ def run(
             with progress.shown() as tick:
                 found = runs.run(settings, out, tick, data_dir, executor)
     showing.summary(found)
-    for path in showing.draw(found):
+    drawn = showing.draw(found)
+    for path in drawn:
         typer.echo(path)
-    if not isinstance(found, atlas.Atlas):
-        typer.echo(showing.report(found))
+    typer.echo(showing.report(found, drawn))
 
 
 @app.command()
@@ -220,12 +220,12 @@ def report(
     folder: Directory,
     shown: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
-    """Write a study as one HTML page, DIR/report.html, that needs no network."""
+    """Write a study or a collection as one HTML page, DIR/report.html, that needs no network."""
     from chaotrain import showing
 
-    study = showing.single(folder)
-    typer.echo(showing.report(study, shown))
-    showing.tell_unfinished(study)
+    found = showing.opened(folder)
+    typer.echo(showing.report(found, shown=shown))
+    showing.tell_unfinished(found)
 
 
 @app.command()

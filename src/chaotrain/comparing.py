@@ -87,7 +87,8 @@ def write(found: dict[str, Study], folder: Path) -> list[Path]:
         paths = figures.save_cases(title, panels, folder, NAME)
         picture = next(path for path in paths if path.suffix == ".png").read_bytes()
         page = folder / f"{NAME}.html"
-        text = report.render_comparison(_rows(found), _differences(found), picture)
+        section = report.section("", _rows(found), _differences(found), picture)
+        text = report.render_comparison("comparison", title, [section])
         files.write(page, text.encode())
     return [*paths, page]
 

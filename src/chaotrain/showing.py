@@ -183,11 +183,22 @@ def draw(found: Study | Atlas) -> list[Path]:
     return _written(found.path, save)
 
 
-def report(study: Study, shown: bool = False) -> Path:
-    """Write the page of a study, open it in the browser if wanted, and return the file."""
+def report(found: Study | Atlas, drawn: Iterable[Path] | None = None, shown: bool = False) -> Path:
+    """Write the page of a study or a collection, open it in the browser if wanted, and return it.
+
+    Args:
+        found: What the page is of.
+        drawn: The figures of a collection; drawn first if None.
+        shown: Whether to open it.
+    """
     from chaotrain import report as page
 
-    path = page.write(study)
+    if isinstance(found, Study):
+        path = page.write(found)
+    else:
+        drawn = draw(found) if drawn is None else drawn
+        pictures = {picture.stem: picture for picture in drawn if picture.suffix == ".png"}
+        path = page.write_collection(found, pictures)
     if shown:
         webbrowser.open(path.resolve().as_uri())
     return path
