@@ -307,6 +307,7 @@ def test_a_transient_without_an_end_is_open() -> None:
 ENDS = ([0.0, 8.0, 7.0], [0.0, 8.0, 7.0], [0.0, 5.0, 25.0], [0.0, 0.5, 0.4])
 
 
+@pytest.mark.slow
 def test_the_command_computes_it_again(chaotrain: Command, tmp_path: Path) -> None:
     study = swept(tmp_path / "own")
     text = report.write(study).read_text("utf-8")
