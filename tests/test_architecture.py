@@ -12,7 +12,7 @@ from architecture import FILES, PAGE, ROOT, diagram, imported, module, reduced, 
 # A module imports only from lines above its own, or from its own package; one line is one layer.
 LAYERS = """
 errors schema
-signals overrides explaining files maps distances
+signals overrides explaining files maps distances memory archives
 fields importing
 layout networks tasks optimizers
 training ensembles alignment
@@ -20,7 +20,7 @@ twins
 growth statistics
 analysis
 experiment
-balls provenance systems curvature
+balls provenance systems curvature tile_files
 spaces
 tangent
 store horizon

@@ -302,7 +302,9 @@ def test_verify_names_what_was_altered(chaotrain: Command, study: Path) -> None:
     assert unrecorded == "study/tiles/00003.npz is no finished tile: it is not read"
     assert total.startswith("2 of 3 finished tiles are not as recorded")
     for arguments in (["summary", "study"], ["figures", "study"], ["export", "study", "x.zarr"]):
-        refused(chaotrain(*arguments), "tiles/00001.npz was altered: delete it")
+        refused(
+            chaotrain(*arguments), "tiles/00001.npz was altered: chaotrain verify study --repair"
+        )
     assert not (study / "figures").exists()
 
 

@@ -44,11 +44,8 @@ def half_done(study: ct.Study, *more: str) -> None:
     for index in range(2, 6):
         for path in study.store.pair(index):
             path.unlink()
-    path = study.path / "provenance.json"
-    record = json.loads(path.read_text())
     for field in ("ended", "outcome"):
-        del record["runs"][0][field]
-    path.write_text(json.dumps(record))
+        tiny.edit_provenance(study.path, lambda record, field=field: record["runs"][0].pop(field))
     lines = [
         '{"time": "2026-01-01T12:00:00+0000", "event": "started", "threads": 2}',
         '{"time": "2026-01-01T12:00:12+0000", "event": "tile", "tile": 0, "balls": [[0, 0]], '
@@ -139,8 +136,7 @@ def test_a_study_without_a_lock_does_not_run_and_gets_none(study: ct.Study) -> N
 
 
 def test_a_record_without_a_run_is_refused(study: ct.Study) -> None:
-    path = study.path / "provenance.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"runs": []}))
+    tiny.edit_provenance(study.path, lambda record: record.update(runs=[]))
     with pytest.raises(UserError, match="has no run in provenance"):
         status.of_study(study.path)
 

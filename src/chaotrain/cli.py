@@ -249,11 +249,17 @@ def compare(
 
 
 @app.command()
-def verify(folder: Directory) -> None:
-    """Check every finished tile against its SHA-256."""
+def verify(
+    folder: Directory,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Remove damaged tiles; the next run computes them anew."),
+    ] = False,
+) -> None:
+    """Check all that is stored in DIR against its SHA-256."""
     from chaotrain import showing
 
-    if not showing.verify(showing.opened(folder)):
+    if not showing.verify(showing.opened(folder), repair):
         raise typer.Exit(1)
 
 

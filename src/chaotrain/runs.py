@@ -263,8 +263,9 @@ def _ending(store: Store, record: Record) -> Iterator[None]:
 
 def _end(store: Store, record: Record, run: Run, outcome: str) -> None:
     run.ended, run.outcome = provenance.now(), outcome
-    store.record(record)
     store.log(outcome)
+    store.seal_log(run)
+    store.record(record)
 
 
 class _Meter:

@@ -110,21 +110,30 @@ def tell_unfinished(found: Study | Atlas, which: str = "") -> None:
         )
 
 
-def verify(found: Study | Atlas) -> bool:
-    """Check every finished tile against its SHA-256, say what is wrong, and whether all is well."""
+def verify(found: Study | Atlas, repair: bool = False) -> bool:
+    """Check all that is stored against its SHA-256, say what is wrong, and whether all is well."""
     studies = [found] if isinstance(found, Study) else list(found.studies.values())
-    problems = [problem for study in studies for problem in study.verify()]
+    if repair:
+        removed = [problem for study in studies for problem in study.repair()]
+        for problem in removed:
+            typer.echo(f"{problem}: removed", err=True)
+        if removed:
+            typer.echo(f"{len(removed)} tiles removed; run it again to compute them anew", err=True)
+    damaged = [problem for study in studies for problem in study.damaged().values()]
+    logs = [study.store.log_problem() for study in studies]
+    problems = [*damaged, *(log for log in logs if log is not None)]
     for problem in problems:
         typer.echo(problem, err=True)
     for path in (path for study in studies for path in study.unrecorded()):
         typer.echo(f"{path} is no finished tile: it is not read", err=True)
     finished = sum(len(study.finished) for study in studies)
-    if problems:
+    if damaged:
         typer.echo(
-            f"{len(problems)} of {finished} finished tiles are not as recorded: delete them with "
-            "their records and run again to compute them anew",
+            f"{len(damaged)} of {finished} finished tiles are not as recorded: --repair removes "
+            "them, and the next run computes them anew",
             err=True,
         )
+    if problems:
         return False
     total = sum(len(study.tiles) for study in studies)
     cases = ""
@@ -260,6 +269,7 @@ def _json(found: Onset) -> str:
 def _written(root: Path, save: Callable[[Path], Iterable[Path]]) -> list[Path]:
     """Save figures beside the folder of the old ones, and move them there when all are drawn."""
     folder = root / "figures"
+    files.check_folder(folder)
     unfinished = folder.with_name(folder.name + files.UNFINISHED)
     files.remove(unfinished)
     try:
