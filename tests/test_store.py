@@ -266,7 +266,9 @@ def test_a_damaged_tile_is_named_and_never_read(study: ct.Study, name: str) -> N
     assert words in problem
     assert "00003.npz" in problem
     for read in ("recorded", "dataset", "summary"):
-        with pytest.raises(UserError, match=rf"00003\.npz .*{words}.*: chaotrain verify .* --repair"):
+        with pytest.raises(
+            UserError, match=rf"00003\.npz .*{words}.*: chaotrain verify .* --repair"
+        ):
             getattr(opened, read)
     # The remedy that the message gives.
     assert opened.repair() == [problem]

@@ -64,17 +64,18 @@ def opened(file: IO[bytes], most: int, *, compressed: bool = True) -> NpzFile:
 
 def _check(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
     """Check that an array is what its header says."""
+    name = member.filename.removesuffix(".npy")
     if member.compress_type not in COMPRESSIONS:
-        raise ValueError(f"{member.filename} is compressed in an unusual way")
+        raise ValueError(f"{name} is compressed in an unusual way")
     with archive.open(member) as stream:
         header = HEADERS.get(np.lib.format.read_magic(stream))
         if header is None:
-            raise ValueError(f"{member.filename} has an unknown format")
+            raise ValueError(f"{name} has an unknown format")
         shape, _, dtype = header(stream)
         start = stream.tell()
     if dtype.hasobject:
-        raise ValueError(f"{member.filename} holds a pickle")
+        raise ValueError(f"{name} holds Python objects, which are not read")
     if dtype.itemsize == 0 or any(not 0 <= length < 2**62 for length in shape):
-        raise ValueError(f"{member.filename} has an impossible shape")
+        raise ValueError(f"{name} has an impossible shape")
     if start + math.prod(shape) * dtype.itemsize != member.file_size:
-        raise ValueError(f"{member.filename} is not as large as its header says")
+        raise ValueError(f"{name} is not as large as its header says")

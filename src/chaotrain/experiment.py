@@ -280,9 +280,9 @@ def _flat(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _read(path: Path, known: Mapping[str, str]) -> dict[str, Any]:
     try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is not a text file in UTF-8: write it in TOML") from None
+        text = written.read(path)
+    except UserError:
+        raise
     except (OSError, ValueError):  # also a path with a null in it
         hint = near(str(path), known, "presets are")
         raise UserError(f"{path} is neither a preset nor a readable file{hint}") from None

@@ -63,9 +63,9 @@ class Parts:
 
     def _check_same(self) -> None:
         try:
-            fields = overrides.parse(self.record.read_text("utf-8"), self.record)
+            fields = overrides.parse(files.read(self.record).decode(), self.record)
             held = experiment.validated(type(self.asked), fields)
-        except (UserError, UnicodeDecodeError):
+        except (UserError, UnicodeDecodeError, OSError):
             raise UserError(
                 f"{self.record} was altered: restore it, or run anew in another directory"
             ) from None

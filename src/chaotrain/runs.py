@@ -165,18 +165,22 @@ def _fill(
     store = Store(out)
     store.check(grid)
     base, balls = jax.random.key(grid.seed), grid.balls
-    plan = tiles.plan(system, grid, system.init(jax.random.fold_in(base, 0)))
+    reference = system.init(jax.random.fold_in(base, 0))
+    plan = tiles.plan(system, grid, reference)
     recipe = workers.Recipe.of(system, grid, data_dir)
     with store.locked():
         store.check(grid)  # another run may have begun a study since
+        held = store.provenance()
+        cut = held.plan if held and held.runs else plan
+        parts = [[balls[i] for i in tile] for tile in cut.tiles(len(balls))]
+        left = [index for index in range(len(parts)) if not store.finished(index)]
+        if left and executor is None:
+            tiles.check_room(system, grid, cut, reference)
         if executor is None:
             described = provenance.describe(getattr(system, "hashes", {}))
         else:
             described = workers.describe(executor, recipe)
-        record = _open(store, system, grid, plan, described)
-        cut, told = record.plan, set[str]()
-        parts = [[balls[i] for i in tile] for tile in cut.tiles(len(balls))]
-        left = [index for index in range(len(parts)) if not store.finished(index)]
+        record, told = _open(store, system, held, cut, grid, described), set[str]()
         meter = _Meter(grid, parts, left, progress)
         with _ending(store, record):
             if left:
@@ -210,9 +214,10 @@ def _computed(
         yield Tile(index, arrays, round(time.perf_counter() - started, 3), run)
 
 
-def _open(store: Store, system: Map, grid: Grid, plan: Layout, described: Run) -> Record:
+def _open(
+    store: Store, system: Map, record: Record | None, plan: Layout, grid: Grid, described: Run
+) -> Record:
     """Record the experiment and this run, and return the provenance so far."""
-    record = store.provenance()
     if record is None or not record.runs:
         text = grid.to_toml()
         digest = hashlib.sha256(text.encode()).hexdigest()

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from chaotrain import provenance
+from chaotrain import files, provenance
 from chaotrain.atlas import Atlas
 from chaotrain.errors import UserError
 from chaotrain.progress import clock
@@ -159,8 +159,9 @@ def _log(store: Store) -> tuple[Event | None, list[Event], Event | None]:
 
 def _events(store: Store) -> Iterator[Event]:
     try:
-        with (store.root / LOG).open("rb") as lines:
-            for line in lines:
+        with files.regular(store.root / LOG) as lines:
+            # What is longer than any line is no line.
+            while line := lines.readline(files.MOST_TEXT):
                 try:
                     yield Event.model_validate_json(line)
                 except ValidationError:  # half of what is being written
