@@ -71,7 +71,10 @@ def _check(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
         header = HEADERS.get(np.lib.format.read_magic(stream))
         if header is None:
             raise ValueError(f"{name} has an unknown format")
-        shape, _, dtype = header(stream)
+        try:
+            shape, _, dtype = header(stream)
+        except Exception:  # NumPy reads it as Python and raises whatever it stumbles over
+            raise ValueError(f"{name} has a header that cannot be read") from None
         start = stream.tell()
     if dtype.hasobject:
         raise ValueError(f"{name} holds Python objects, which are not read")
