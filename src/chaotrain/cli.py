@@ -92,6 +92,7 @@ def run(
 
     found: Study | atlas.Atlas
     settings = atlas.load(source, overrides or (), scale)
+    showing.tell_functions(settings)
     with pools.chosen(workers, dask) as executor:
         if isinstance(settings, atlas.Collection):
             found = atlas.run(settings, out, progress.shown, data_dir, executor)
@@ -116,6 +117,7 @@ def noise(
     from chaotrain import experiment, progress, sensitivity, showing, tables
 
     settings = experiment.load(source, overrides or ())
+    showing.tell_functions(settings)
     both = sensitivity.compare(settings, out, progress.shown, data_dir)
     weights, batches = (study.dataset for study in both)
     tables.show_noise(both[0].summary, sensitivity.compared(weights, batches))
@@ -138,6 +140,7 @@ def anatomy(
     from chaotrain import experiment, progress, showing
 
     settings = experiment.load(source, overrides or ())
+    showing.tell_functions(settings)
     with progress.shown() as tick:
         data = dissection.run(settings, out, eta, init, every, tick, data_dir)
     typer.echo(dissection.transient(data.growth))
@@ -165,6 +168,7 @@ def onset(
 
     # The search chooses the learning rates, so that a file need not have them.
     settings = experiment.load(source, overrides or (), {"learning_rates": [1.0]})
+    showing.tell_functions(settings)
     found = find_onset(
         systems.system_of(settings, data_dir),
         budget=budget,

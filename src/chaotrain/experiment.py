@@ -171,6 +171,17 @@ class Experiment(Grid):
     dtype: Literal["float64", "float32"] = "float64"
     targets: list[Share] = Field(default=[])
 
+    @property
+    def functions(self) -> dict[str, str]:
+        """The functions of one's own that a run imports, by the fields that name them."""
+        is_file = self.task.lower().endswith((".npz", ".csv"))
+        named = {
+            "network.function": self.network.function,
+            "task": self.task if ":" in self.task and not is_file else None,
+            "augment": self.augment,
+        }
+        return {field: name for field, name in named.items() if name is not None}
+
     def with_targets(self, target: float) -> Experiment:
         """The experiment with the task's target where it has none of its own."""
         if self.targets:

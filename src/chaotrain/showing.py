@@ -14,6 +14,8 @@ import xarray as xr
 from chaotrain import atlas, exports, files, schema, tables
 from chaotrain.atlas import Atlas
 from chaotrain.errors import UserError
+from chaotrain.experiment import Experiment
+from chaotrain.explaining import short
 from chaotrain.onset import Onset
 from chaotrain.onset.probes import Judged
 from chaotrain.onset.race import Lane
@@ -96,6 +98,19 @@ def _scans(found: Atlas) -> dict[str, xr.Dataset]:
     groups = [group for group in found.collection.groups if atlas.is_scan(group)]
     scans = {group.name: atlas.scan_of(found, group) for group in groups}
     return {name: scan for name, scan in scans.items() if scan is not None}
+
+
+def tell_functions(settings: Experiment | atlas.Collection) -> None:
+    """Say on stderr which functions a run is about to import, wherever the file came from."""
+    if isinstance(settings, atlas.Collection):
+        grids = [case.experiment for case in settings.cases.values()]
+    else:
+        grids = [settings]
+    named = dict.fromkeys(
+        f"{short(name)} ({field})" for grid in grids for field, name in grid.functions.items()
+    )
+    if named:
+        typer.echo(f"imports and runs {', '.join(named)}", err=True)
 
 
 def tell_unfinished(found: Study | Atlas, which: str = "") -> None:

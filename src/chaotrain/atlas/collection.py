@@ -50,7 +50,7 @@ def _is_case(value: str) -> str:
 
 
 def _is_file(value: str) -> str:
-    if value in (".", "..") or Path(value).name != value or not value.isprintable():
+    if value in ("", ".", "..") or Path(value).name != value or not value.isprintable():
         raise ValueError("use a name that a file can have")
     return value
 
