@@ -9,4 +9,4 @@ import fuzz
 
 @pytest.mark.parametrize("name", fuzz.PROPERTIES)
 def test_it_is_read_or_refused_in_one_line(name: str) -> None:
-    fuzz.tried(name, inputs=200)
+    fuzz.tried(name, count=200)
