@@ -381,7 +381,7 @@ def main(total: int, first: int = 0) -> int:
     """Try all properties on so many inputs in all, with progress; return the exit code."""
     resource.setrlimit(resource.RLIMIT_AS, (SPACE, SPACE))
     warnings.simplefilter("error")
-    failed = dict[str, Exception]()
+    failed: list[str] = []
     each = min(ROUND, -(-total // len(PROPERTIES)))
     done, number = 0, first
     while done < total and len(failed) < len(PROPERTIES):
@@ -389,14 +389,13 @@ def main(total: int, first: int = 0) -> int:
             try:
                 tried(name, each, number)
             except Exception as error:
-                failed[name] = error
+                failed.append(name)
+                print(f"{name}: {type(error).__name__}: {error}")
+                print("\n".join(getattr(error, "__notes__", [])), flush=True)
             done += each
             rate = done / time.process_time()
             print(f"{done:>9} of {total}, {rate:.0f} a second of the processor: {name}", flush=True)
         number += 1
-    for name, error in failed.items():
-        print(f"\n{name}: {type(error).__name__}: {error}")
-        print("\n".join(getattr(error, "__notes__", [])))
     return 1 if failed else 0
 
 
