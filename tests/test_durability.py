@@ -283,6 +283,7 @@ def test_any_file_of_a_study_flipped_or_cut_is_named_and_never_plotted(
     assert ct.Study(copy).verify() == []
 
 
+@pytest.mark.slow
 def test_any_file_of_a_collection_flipped_or_cut_is_named(
     chaotrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

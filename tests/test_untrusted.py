@@ -97,6 +97,27 @@ def test_reading_a_study_imports_nothing_that_it_names_and_running_says_what(
     del sys.modules["evil"]
 
 
+def test_a_terminal_is_told_and_not_commanded(chaotrain: Command, study: Path) -> None:
+    tiny.edit_provenance(study, lambda record: record["runs"][0].update(started="now\x1b[2J\n"))
+    said = chaotrain("status", "study")
+    assert "started now\\x1b[2J\\n" in said.out
+    assert said.out.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_title_is_no_formula(
+    chaotrain: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = tiny.FILE.replace("[0.5, 2.0]", "[0.5]")
+    cases = '[[cases]]\nname = "a"\ntitle = "$\\\\foo$"\n[[cases]]\nname = "b"\ntitle = "[red] $"\n'
+    (tmp_path / "mine.toml").write_text(f'title = "a $\\\\frac{{ b$"\n{text}\n{cases}')
+    said = chaotrain("run", "mine.toml", "--out", "out")
+    assert said.code == 0, said.err
+    tiny.edit_provenance(tmp_path / "out" / "a", lambda record: record.update(score="$\\foo$"))
+    assert chaotrain("figures", "out").code == 0
+    assert chaotrain("figures", "out/a").code == 0
+
+
 # ---- paths
 
 

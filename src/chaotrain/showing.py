@@ -15,7 +15,7 @@ from chaotrain import atlas, exports, files, schema, tables
 from chaotrain.atlas import Atlas
 from chaotrain.errors import UserError
 from chaotrain.experiment import Experiment
-from chaotrain.explaining import short
+from chaotrain.explaining import printable, short
 from chaotrain.onset import Onset
 from chaotrain.onset.probes import Judged
 from chaotrain.onset.race import Lane
@@ -165,11 +165,11 @@ def status(folder: Path, as_json: bool) -> None:
     found: Any
     if not atlas.is_atlas(folder):
         one = status.of_study(folder)
-        text, found = str(one), one.to_dict()
+        text, found = printable(str(one)), one.to_dict()
     else:
         cases = status.of_collection(folder)
         done = sum(case is not None and case.tiles_done == case.tiles for case in cases.values())
-        lines = [f"{path}: {case or 'not begun'}" for path, case in cases.items()]
+        lines = [printable(f"{path}: {case or 'not begun'}") for path, case in cases.items()]
         text = "\n".join([*lines, f"{done} of {len(cases)} cases are finished"])
         found = {"cases": {path: case and case.to_dict() for path, case in cases.items()}}
     typer.echo(json.dumps(found, indent=1, allow_nan=False) if as_json else text)
@@ -192,19 +192,28 @@ def draw(found: Study | Atlas) -> list[Path]:
         for group in found.collection.groups:
             if group.name in scans:
                 name = group.name if found.collection.nested else "epsilon-scan"
-                paths += figures.save_epsilon_scan(group.title, scans[group.name], folder, name)
+                paths += figures.save_epsilon_scan(
+                    _plain(group.title), scans[group.name], folder, name
+                )
                 continue
             panels = [
                 figures.Case(
-                    title, study.dataset if study else None, study.summary if study else None
+                    _plain(title),
+                    study.dataset if study else None,
+                    study.summary if study else None,
                 )
                 for title, study in found.cases(group)
             ]
             if any(panel.summary is not None for panel in panels):
-                paths += figures.save_cases(group.title, panels, folder, group.name)
+                paths += figures.save_cases(_plain(group.title), panels, folder, group.name)
         return paths
 
     return _written(found.path, save)
+
+
+def _plain(title: str) -> str:
+    """A title for a figure, where a dollar sign would begin a formula."""
+    return title.replace("$", r"\$")
 
 
 def report(study: Study, shown: bool = False) -> Path:

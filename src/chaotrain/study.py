@@ -32,7 +32,8 @@ class Study:
         record = self.store.provenance()
         if record is None:
             raise UserError(f"{self.store.root} has no provenance.json: run it again to resume")
-        self.score = record.score
+        # Part of the labels of figures, where a dollar sign would begin a formula.
+        self.score = record.score.replace("$", "")
         balls = self.grid.balls
         self.tiles = [[balls[i] for i in tile] for tile in record.plan.tiles(len(balls))]
 
