@@ -21,10 +21,11 @@ growth statistics
 analysis
 experiment
 balls provenance systems curvature
-spaces
+spaces compiled
 tangent
 store horizon
 study exports tiles parts
+limit
 workers
 runs
 atlas sensitivity figures anatomy onset schedules pools

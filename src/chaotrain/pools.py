@@ -16,6 +16,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from chaotrain import compiled
 from chaotrain.errors import UserError, first_line
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ def _settle(shares: SimpleQueue[list[int]]) -> None:
     share = shares.get()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, share)
+    compiled.keep()
     threading.Thread(target=_follow, daemon=True).start()
 
 

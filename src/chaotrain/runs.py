@@ -15,7 +15,7 @@ from typing import NamedTuple
 import jax
 from jax import Array
 
-from chaotrain import provenance, signals, tiles, workers
+from chaotrain import limit, provenance, signals, tiles, workers
 from chaotrain.balls import check_map
 from chaotrain.ensembles import Recorded
 from chaotrain.errors import Interrupted, ProvenanceWarning, UserError
@@ -30,12 +30,21 @@ from chaotrain.workers import Tile
 
 
 class Tick(NamedTuple):
-    """How far a run has come: work in member-epochs, and tiles."""
+    """How far a run has come.
+
+    Attributes:
+        done: Work that is done, in epochs of one network.
+        total: All of it.
+        tiles_done: Tiles that are stored.
+        tiles: All of them.
+        limit: Epochs of one network a second at the matrix-product limit; None if not known.
+    """
 
     done: int
     total: int
     tiles_done: int
     tiles: int
+    limit: float | None = None
 
 
 Progress = Callable[[Tick], None]
@@ -181,6 +190,7 @@ def _fill(
         with _ending(store, record):
             if left:
                 _warn_of_changes(store, record, described, told)
+                meter.limit = _limit(store, system, grid, executor)
             meter.tick(0)
             if executor is None:
                 compute = functools.partial(tiles.compute, system, grid, base, cut)
@@ -191,8 +201,10 @@ def _fill(
                 for index, arrays, seconds, run in found:
                     _warn_of_changes(store, record, run, told)
                     store.write_tile(index, parts[index], arrays)
-                    store.log("tile", tile=index, balls=parts[index], seconds=seconds)
-                    meter.finish_tile(index)
+                    work = meter.finish_tile(index)
+                    told_of = {"balls": parts[index], "seconds": seconds, "network_epochs": work}
+                    store.log("tile", tile=index, **told_of)
+                    meter.tick(0)
     return Study(out)
 
 
@@ -267,6 +279,21 @@ def _end(store: Store, record: Record, run: Run, outcome: str) -> None:
     store.log(outcome)
 
 
+def _limit(store: Store, system: Map, grid: Grid, executor: Executor | None) -> float | None:
+    """Measure and log the matrix-product limit of a training; None for another map."""
+    flops = limit.epoch_flops(system, grid)
+    if flops is None:
+        return None
+    dtype = getattr(system, "dtype", "float64")
+    found = limit.Limit(
+        product_flops=workers.product_flops(executor, dtype),
+        epoch_flops=flops,
+        workers=workers.count(executor),
+    )
+    store.log("limit", **found.model_dump())
+    return found.network_epochs
+
+
 class _Meter:
     """Counts what a run has done and reports it."""
 
@@ -277,17 +304,20 @@ class _Meter:
         self.ball = sum(tiles.work(grid)) * grid.epochs
         self.total = self.ball * sum(map(len, parts))
         self.sizes = {index: len(parts[index]) for index in left}
+        self.done = self.total - self.ball * sum(self.sizes.values())
         self.tiles = len(parts)
+        self.limit: float | None = None
 
     def tick(self, work: int) -> None:
         """Report so many member-epochs of every ball of the tile in hand."""
         signals.check()
         if self.progress is not None:
-            done = self.total - self.ball * sum(self.sizes.values())
-            done += work * next(iter(self.sizes.values()), 0)
-            self.progress(Tick(done, self.total, self.tiles - len(self.sizes), self.tiles))
+            done = self.done + work * next(iter(self.sizes.values()), 0)
+            stored = self.tiles - len(self.sizes)
+            self.progress(Tick(done, self.total, stored, self.tiles, self.limit))
 
-    def finish_tile(self, index: int) -> None:
-        """Report that a tile is stored."""
-        del self.sizes[index]
-        self.tick(0)
+    def finish_tile(self, index: int) -> int:
+        """Count a tile as stored, and return its member-epochs."""
+        work = self.ball * self.sizes.pop(index)
+        self.done += work
+        return work

@@ -15,14 +15,21 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import jax
 
-from chaotrain import provenance, tiles
+from chaotrain import limit, provenance, tiles
 from chaotrain.ensembles import Recorded
 from chaotrain.errors import UserError, WorkerError, first_line, one_line
 from chaotrain.experiment import CustomExperiment, Experiment, Grid, validated
@@ -102,6 +109,30 @@ def describe(executor: Executor, recipe: Recipe) -> Run:
     run: Run = _taken(answer)
     # A worker that is kept may have said this to an earlier run.
     return run.model_copy(update={"started": provenance.now()})
+
+
+def product_flops(executor: Executor | None, dtype: str) -> float:
+    """What a worker does in a product of matrices (see `limit`), this process if there is none.
+
+    Raises:
+        WorkerError: If a worker was lost.
+    """
+    if executor is None:
+        return limit.product_flops(dtype)
+    try:
+        answer = executor.submit(_product_flops, dtype).result()
+    except Exception as error:
+        raise _lost(error) from None
+    found: float = _taken(answer)
+    return found
+
+
+def count(executor: Executor | None) -> int:
+    """How many workers an executor has now; threads of this process share one device."""
+    client = getattr(executor, "_client", None)
+    if client is not None:
+        return max(1, len(client.nthreads()))
+    return _side_by_side(executor) if isinstance(executor, ProcessPoolExecutor) else 1
 
 
 def computed(
@@ -207,6 +238,11 @@ def _telling(function: Callable[P, R]) -> Callable[P, R | _Failure]:
 def _described(recipe: Recipe) -> Run:
     _made(recipe)
     return _run(recipe.hashes)
+
+
+@_telling
+def _product_flops(dtype: str) -> float:
+    return limit.product_flops(dtype)
 
 
 @_telling
