@@ -89,8 +89,8 @@ def epoch_flops(system: Map, grid: Grid) -> float | None:
         grid: The experiment; of each ball the reference alone is tested.
 
     Returns:
-        2·m·k·n for every product of a training step, and of the test score its share; None for a map
-        that is no training.
+        2·m·k·n for every product of a training step, and of the test score its share; None for a
+        map that is no training.
     """
     import jax
 

@@ -1,0 +1,157 @@
+"""One worker against two, and Dask against none, on studies of MNIST."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, wait
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+
+import chaotrain as ct
+from chaotrain import experiment, pools, provenance, runs
+from chaotrain.status import of_study
+from scale_lines import Line
+
+ROUNDS = 5
+# Sixteen tiles of two balls: so much memory and no more.
+SMALL = [
+    "train_size = 1000",
+    "test_size = 100",
+    "learning_rates = [2.5, 5.0, 7.5, 10.0]",
+    "inits = 8",
+    "epochs = 40",
+    "memory = 0.02",
+]
+# Side of the matrices of the bare products, and how long they run, in seconds.
+SIDE, WHILE = 512, 2.0
+TASKS = 2000
+
+
+def workers() -> Iterator[Line]:
+    """How much faster two processes of one thread are than one, and bare products likewise."""
+    settings = experiment.load("mnist-quick", SMALL)
+    processors = sorted(os.sched_getaffinity(0))
+    with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
+        pool: dict[int, Executor] = {}
+        for number in (1, 2):
+            with _processors(processors[:number]):
+                pool[number] = stack.enter_context(pools.local(number))
+                list(pool[number].map(time.sleep, [0.5] * number))  # they start while this holds
+        out = (Path(folder) / str(number) for number in count())
+        seconds: dict[int, list[float]] = {1: [], 2: []}
+        bare: dict[int, list[float]] = {1: [], 2: []}
+        for turn in range(1 + ROUNDS):
+            for number, executor in pool.items():
+                began = time.perf_counter()
+                study = runs.run(settings, next(out), executor=executor)
+                if turn:  # the first compiles
+                    seconds[number].append(time.perf_counter() - began)
+                rates = executor.map(products, [WHILE] * number)
+                bare[number].append(sum(rates))
+    tiles = len(study.tiles)
+    most = statistics.median(bare[2]) / statistics.median(bare[1])
+    faster = statistics.median(seconds[1]) / statistics.median(seconds[2])
+    every = [f"{one / two:.2f}" for one, two in zip(seconds[1], seconds[2], strict=True)]
+    yield Line(
+        f"2 workers of a thread against 1, {tiles} tiles",
+        faster,
+        " times",
+        least=1.8,
+        note=f"every round: {', '.join(every)}; bare products in 2 processes against 1: {most:.2f} "
+        f"times, of which that is {faster / most:.0%}",
+    )
+
+
+def dask() -> Iterator[Line]:
+    """What Dask adds to the quick preset: the time outside of the tiles, and the whole."""
+    from distributed import Client, LocalCluster
+
+    settings = experiment.load("mnist-quick")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _cluster(LocalCluster) as address,
+        Client(address, set_as_default=False) as client,
+    ):
+        executor, out = client.get_executor(pure=False), Path(folder)
+        short = experiment.load("mnist-quick", ["epochs = 2"])  # which compiles
+        runs.run(short, out / "short-dask", executor=executor)
+        runs.run(short, out / "short")
+        plain = _outside(lambda: runs.run(settings, out / "plain"))
+        through = _outside(lambda: runs.run(settings, out / "dask", executor=executor))
+    yield Line(
+        "Dask on the quick preset, what it adds outside tiles",
+        100 * (through.outside - plain.outside) / plain.whole,
+        " %",
+        most=5,
+        note=f"whole run {through.whole:.1f} s against {plain.whole:.1f} s, of which outside of "
+        f"tiles {through.outside:.2f} s against {plain.outside:.2f} s",
+    )
+
+
+def messages() -> Iterator[Line]:
+    """What a task without work costs, when a few are in hand at a time as in a run."""
+    from distributed import Client, LocalCluster
+
+    with _cluster(LocalCluster) as address, Client(address, set_as_default=False) as client:
+        executor = client.get_executor(pure=False)
+        waiting, began = set(), time.perf_counter()
+        for number in range(TASKS):
+            waiting.add(executor.submit(abs, number))
+            if len(waiting) >= 64:
+                waiting = wait(waiting, return_when=FIRST_COMPLETED).not_done
+        wait(waiting)
+        seconds = time.perf_counter() - began
+    yield Line("a task without work through Dask", 1e3 * seconds / TASKS, " ms")
+
+
+def products(seconds: float) -> float:
+    """Bare matrix products a second, for so long."""
+    square, done = np.ones((SIDE, SIDE)), 0
+    began = time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        square @ square
+        done += 1
+    return done / (time.perf_counter() - began)
+
+
+class _Run:
+    """How long a run took, and how long of that it computed no tile."""
+
+    def __init__(self, whole: float, study: ct.Study) -> None:
+        found = of_study(study.path)
+        assert found.seconds_per_tile is not None
+        self.whole = whole
+        self.outside = whole - found.seconds_per_tile * found.tiles
+
+
+def _outside(run: Callable[[], ct.Study]) -> _Run:
+    began = time.perf_counter()
+    study = run()
+    return _Run(time.perf_counter() - began, study)
+
+
+@contextmanager
+def _cluster(kind: Callable[..., object]) -> Iterator[str]:
+    """A scheduler and a worker of one thread of Dask's, in processes of their own."""
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
+    with kind(**options, memory_limit=0) as cluster:  # type: ignore[attr-defined]
+        yield cluster.scheduler_address
+
+
+@contextmanager
+def _processors(some: list[int]) -> Iterator[None]:
+    """Use some of the processors, as long as the context lasts."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, some)
+    assert provenance.threads() == len(some)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
