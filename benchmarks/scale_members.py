@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import jax
@@ -59,13 +60,18 @@ def memory() -> Iterator[Line]:
         )
 
 
+@cache
+def system() -> ct.TrainingMap:
+    """The network and the data, made once."""
+    task = ct.tasks.load("mnist", train_size=2000, test_size=1)
+    return ct.TrainingMap(ct.networks.mlp([784, 64, 10]), task)
+
+
 class Ensemble:
     """So many networks on 2,000 images, as a study would cut them."""
 
     def __init__(self, number: int, budget: float = 2.0) -> None:
-        network = ct.networks.mlp([784, 64, 10])
-        task = ct.tasks.load("mnist", train_size=2000, test_size=1)
-        self.system = ct.TrainingMap(network, task)
+        self.system = system()
         self.plan = layout.plan(maps.cost(self.system), number // 2, 2, EPOCHS, budget)
         with jax.enable_x64(True):
             balls = [
@@ -82,8 +88,7 @@ class Ensemble:
 
 def _fill(budget: float) -> dict[str, float]:
     """Peak memory, in GiB, of a block that needs a whole budget, beyond what was there before."""
-    cost = maps.cost(Ensemble(2).system)
-    number = int(budget * layout.GIB // cost.bytes)
+    number = int(budget * layout.GIB // maps.cost(system()).bytes)
     Ensemble(2).run()
     base = _resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # forget the highest so far
