@@ -25,19 +25,19 @@ from chaotrain.store import Balls
 from chaotrain.workers import Recipe
 from scale_lines import Line
 
-ROUNDS = 5
-# Sixteen tiles of two balls: so much memory and no more.
+ROUNDS = 3
+# A ball a tile, since there is memory for no more: 24 tiles.
 SMALL = [
     "train_size = 1000",
     "test_size = 100",
     "learning_rates = [2.5, 5.0, 7.5, 10.0]",
-    "inits = 8",
+    "inits = 6",
     "epochs = 40",
     "memory = 0.02",
 ]
 # Side of the matrices of the bare products, and how long they run, in seconds.
 SIDE, WHILE = 512, 2.0
-TASKS = 1000
+TASKS = 3000
 
 
 def workers() -> Iterator[Line]:
