@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 import chaotrain as ct
 import tiny
-from chaotrain import experiment, limit, runs, status, workers
+from chaotrain import experiment, limit, runs, status
 from chaotrain.limit import Limit
 
 GRID = experiment.CustomExperiment(
@@ -61,14 +60,6 @@ def test_the_largest_product_is_as_large_as_time_allows(monkeypatch: pytest.Monk
     assert sides == [256] * 3 + [512] * 3
 
 
-def test_how_many_workers_an_executor_has() -> None:
-    assert workers.count(None) == 1
-    with ThreadPoolExecutor(3) as threads, ProcessPoolExecutor(2) as processes:
-        assert (workers.count(threads), workers.count(processes)) == (1, 2)
-    client = SimpleNamespace(nthreads=lambda: {"a": 4, "b": 4, "c": 1})
-    assert workers.count(cast(Executor, SimpleNamespace(_client=client))) == 3
-
-
 def test_a_run_logs_its_limit_once_and_stores_it_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,15 +73,14 @@ def test_a_run_logs_its_limit_once_and_stores_it_nowhere(
     (told,) = [entry for entry in held if entry.pop("event") == "limit"]
     del told["time"]
     found = Limit(**told)
-    assert (found.product_flops, found.workers) == (1e9, 1)
-    assert {tick.limit for tick in ticks} == {found.network_epochs}
-    said = status.of_study(study.path)
-    assert said.network_epochs_per_second is None or said.limit_fraction is not None
-    for path in (
-        *study.path.glob("*.toml"),
-        *study.path.glob("*.json"),
-        *study.path.rglob("*.json"),
-    ):
+    assert found.product_flops == 1e9
+    assert ticks[0].share is None
+    seconds = [entry["seconds"] for entry in held if "seconds" in entry]
+    work = 3 * 30 * 4  # members, epochs, balls
+    assert ticks[-1].share == pytest.approx(found.share(work, sum(seconds)))
+    # By the clock of the log, which tells whole seconds, perhaps none has passed.
+    assert status.of_study(study.path).limit_fraction in (None, ticks[-1].share)
+    for path in (study.path / "experiment.toml", *study.path.rglob("*.json")):
         assert "flops" not in path.read_text()
     runs.run(settings, tmp_path / "study")  # nothing is left
     assert (study.path / "log.jsonl").read_text().count('"limit"') == 1

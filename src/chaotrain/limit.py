@@ -26,29 +26,35 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Limit(BaseModel):
-    """What the products of a study need, and what the workers can do.
+    """What the products of a study need, and what a worker can do.
 
     Attributes:
         product_flops: Operations a second of a worker in a product of square matrices.
         epoch_flops: Operations of all products of an epoch of one network.
-        workers: How many workers there are.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     product_flops: Positive
     epoch_flops: Positive
-    workers: Annotated[int, Field(ge=1)]
 
-    @property
-    def network_epochs(self) -> float:
-        """Epochs of one network that the workers would do in a second.
+    def share(self, network_epochs: float, seconds: float) -> float | None:
+        """The share of the limit that workers reached while they computed.
+
+        Args:
+            network_epochs: Epochs of one network that they did.
+            seconds: What that took, of all workers; it does not matter how many there were.
+
+        Returns:
+            1 where there was nothing but products at full speed; None before any time has passed.
 
         Example:
-            >>> Limit(product_flops=1e11, epoch_flops=1e9, workers=2).network_epochs
-            200.0
+            >>> Limit(product_flops=1e11, epoch_flops=1e9).share(800, 10.0)
+            0.8
         """
-        return self.workers * self.product_flops / self.epoch_flops
+        if seconds <= 0:
+            return None
+        return network_epochs * self.epoch_flops / (seconds * self.product_flops)
 
 
 def product_flops(dtype: str) -> float:

@@ -85,16 +85,16 @@ def speed(rate: float) -> str:
     return f"{float(f'{rate:.3g}'):g}"
 
 
-def told(rate: float, limit: float | None) -> str:
+def told(rate: float, share: float | None) -> str:
     """A rate in words, with its share of the matrix-product limit where that is known.
 
     Example:
         >>> from chaotrain.progress import told
-        >>> told(222.0, 250.0)
+        >>> told(222.0, 0.888)
         '222 network-epochs/s (89% of the matrix-product limit)'
     """
-    share = "" if limit is None else f" ({rate / limit:.0%} of the matrix-product limit)"
-    return f"{speed(rate)} network-epochs/s{share}"
+    of_limit = "" if share is None else f" ({share:.0%} of the matrix-product limit)"
+    return f"{speed(rate)} network-epochs/s{of_limit}"
 
 
 @contextmanager
@@ -130,9 +130,7 @@ def shown(name: str = "") -> Iterator[Callable[[Tick], None]]:
                 tiles=f"{state.tiles_done}/{state.tiles}",
                 # Short, since all is to stand in 80 columns.
                 rate="" if rate is None else f"{speed(rate)} epochs/s",
-                share=""
-                if rate is None or state.limit is None
-                else f"{rate / state.limit:.0%} of limit",
+                share="" if state.share is None else f"{state.share:.0%} of limit",
                 left=clock(left(state.done, state.total, rate)),
             )
 
@@ -152,7 +150,7 @@ def _lines(console: Console, pace: Pace, name: str) -> Callable[[Tick], None]:
             # Rounded down: 100% is said once, when the last tile is stored.
             whole = state.tiles_done == state.tiles
             percent = 100 if whole else min(99, 100 * state.done // state.total)
-            does = "" if rate is None else f"{told(rate, state.limit)}, "
+            does = "" if rate is None else f"{told(rate, state.share)}, "
             console.print(
                 f"{prefix}{percent:3d}%, tile {state.tiles_done} of {state.tiles}, "
                 f"{does}left: {clock(left(state.done, state.total, rate))}",

@@ -21,6 +21,7 @@ from chaotrain.ensembles import Recorded
 from chaotrain.errors import Interrupted, ProvenanceWarning, UserError
 from chaotrain.experiment import CustomExperiment, Experiment, Grid, plain, validated
 from chaotrain.layout import Layout
+from chaotrain.limit import Limit
 from chaotrain.maps import Map, in_float64
 from chaotrain.provenance import Record, Run
 from chaotrain.store import Balls, Store
@@ -37,14 +38,15 @@ class Tick(NamedTuple):
         total: All of it.
         tiles_done: Tiles that are stored.
         tiles: All of them.
-        limit: Epochs of one network a second at the matrix-product limit; None if not known.
+        share: Of the matrix-product limit, in the tiles of this run; None before the first, or if
+            there is no limit.
     """
 
     done: int
     total: int
     tiles_done: int
     tiles: int
-    limit: float | None = None
+    share: float | None = None
 
 
 Progress = Callable[[Tick], None]
@@ -201,7 +203,7 @@ def _fill(
                 for index, arrays, seconds, run in found:
                     _warn_of_changes(store, record, run, told)
                     store.write_tile(index, parts[index], arrays)
-                    work = meter.finish_tile(index)
+                    work = meter.finish_tile(index, seconds)
                     told_of = {"balls": parts[index], "seconds": seconds, "network_epochs": work}
                     store.log("tile", tile=index, **told_of)
                     meter.tick(0)
@@ -279,19 +281,15 @@ def _end(store: Store, record: Record, run: Run, outcome: str) -> None:
     store.log(outcome)
 
 
-def _limit(store: Store, system: Map, grid: Grid, executor: Executor | None) -> float | None:
+def _limit(store: Store, system: Map, grid: Grid, executor: Executor | None) -> Limit | None:
     """Measure and log the matrix-product limit of a training; None for another map."""
     flops = limit.epoch_flops(system, grid)
     if flops is None:
         return None
     dtype = getattr(system, "dtype", "float64")
-    found = limit.Limit(
-        product_flops=workers.product_flops(executor, dtype),
-        epoch_flops=flops,
-        workers=workers.count(executor),
-    )
+    found = Limit(product_flops=workers.product_flops(executor, dtype), epoch_flops=flops)
     store.log("limit", **found.model_dump())
-    return found.network_epochs
+    return found
 
 
 class _Meter:
@@ -306,7 +304,8 @@ class _Meter:
         self.sizes = {index: len(parts[index]) for index in left}
         self.done = self.total - self.ball * sum(self.sizes.values())
         self.tiles = len(parts)
-        self.limit: float | None = None
+        self.limit: Limit | None = None
+        self.begun, self.seconds = self.done, 0.0
 
     def tick(self, work: int) -> None:
         """Report so many member-epochs of every ball of the tile in hand."""
@@ -314,10 +313,14 @@ class _Meter:
         if self.progress is not None:
             done = self.done + work * next(iter(self.sizes.values()), 0)
             stored = self.tiles - len(self.sizes)
-            self.progress(Tick(done, self.total, stored, self.tiles, self.limit))
+            share = None
+            if self.limit is not None:
+                share = self.limit.share(self.done - self.begun, self.seconds)
+            self.progress(Tick(done, self.total, stored, self.tiles, share))
 
-    def finish_tile(self, index: int) -> int:
+    def finish_tile(self, index: int, seconds: float) -> int:
         """Count a tile as stored, and return its member-epochs."""
         work = self.ball * self.sizes.pop(index)
         self.done += work
+        self.seconds += seconds
         return work

@@ -52,7 +52,7 @@ class Status:
         seconds_per_tile: The mean time that a tile of the last run took its worker.
         network_epochs_per_second: Epochs of one network that the last run did in a second, by all
             workers together.
-        limit_fraction: That over what the matrix products alone would allow; None if not known.
+        limit_fraction: The share of the matrix-product limit in its tiles; None if not known.
         seconds_left: At that rate; None if nothing runs, or it has finished no tile yet.
         last: The last event of the log, without the list of balls.
     """
@@ -75,9 +75,8 @@ class Status:
         speed = left = last = ""
         if self.seconds_per_tile is not None:
             speed = f", {self.seconds_per_tile:.3g} s a tile"
-        rate, share = self.network_epochs_per_second, self.limit_fraction
-        if rate is not None:
-            speed += f", {told(rate, share and rate / share)}"
+        if self.network_epochs_per_second is not None:
+            speed += f", {told(self.network_epochs_per_second, self.limit_fraction)}"
         if self.state == RUNNING:
             left = f", left: {clock(self.seconds_left)}"
         if self.last is not None:
@@ -118,13 +117,16 @@ def of_study(folder: str | Path, now: datetime | None = None) -> Status:
     begun, limit, tiles, last = _log(study.store)
     done = [event for event in tiles if event.balls]
     finished = study.finished
-    rate = left = None
+    rate = left = share = None
     if done and begun is not None:
         balls = sum(len(event.balls) for event in done)
         wall = (done[-1].time - begun.time) / timedelta(seconds=1)
         more = sum(map(len, study.tiles)) - sum(len(study.tiles[index]) for index in finished)
         if wall > 0:
-            rate = sum(event.network_epochs for event in done) / wall or None
+            work = sum(event.network_epochs for event in done)
+            rate = work / wall or None
+            if work and limit is not None:
+                share = limit.share(work, sum(event.seconds for event in done))
         if running:
             since = ((now or datetime.now(UTC)) - done[-1].time) / timedelta(seconds=1)
             left = max(0.0, wall / balls * more - since)
@@ -135,7 +137,7 @@ def of_study(folder: str | Path, now: datetime | None = None) -> Status:
         tiles=len(study.tiles),
         seconds_per_tile=sum(event.seconds for event in done) / len(done) if done else None,
         network_epochs_per_second=rate,
-        limit_fraction=rate / limit.network_epochs if rate and limit else None,
+        limit_fraction=share,
         seconds_left=left,
         last=None if last is None else last.to_dict(),
     )

@@ -16,7 +16,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -122,14 +122,6 @@ def product_flops(executor: Executor | None, dtype: str) -> float:
         raise _lost(error) from None
     found: float = _taken(answer)
     return found
-
-
-def count(executor: Executor | None) -> int:
-    """How many workers an executor has now; threads of this process share one device."""
-    client = getattr(executor, "_client", None)
-    if client is not None:
-        return max(1, len(client.nthreads()))
-    return _side_by_side(executor) if isinstance(executor, ProcessPoolExecutor) else 1
 
 
 def computed(
