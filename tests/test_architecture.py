@@ -26,7 +26,7 @@ tangent
 store horizon
 study exports tiles parts
 limit
-workers
+workers meter
 runs
 atlas sensitivity figures anatomy onset schedules pools
 tables progress torch

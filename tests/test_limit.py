@@ -75,6 +75,7 @@ def test_a_run_logs_its_limit_once_and_stores_it_nowhere(
     found = Limit(**told)
     assert found.product_flops == 1e9
     assert ticks[0].share is None
+    assert all(tick.share for tick in ticks if tick.done)  # of the tile in hand too
     seconds = [entry["seconds"] for entry in held if "seconds" in entry]
     work = 3 * 30 * 4  # members, epochs, balls
     assert ticks[-1].share == pytest.approx(found.share(work, sum(seconds)))

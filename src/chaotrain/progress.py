@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 if TYPE_CHECKING:
-    from chaotrain.runs import Tick
+    from chaotrain.meter import Tick
 
 # Seconds between two lines in a log.
 PAUSE = 10.0

@@ -10,12 +10,11 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 from jax import Array
 
-from chaotrain import limit, provenance, signals, tiles, workers
+from chaotrain import limit, provenance, tiles, workers
 from chaotrain.balls import check_map
 from chaotrain.ensembles import Recorded
 from chaotrain.errors import Interrupted, ProvenanceWarning, UserError
@@ -23,33 +22,14 @@ from chaotrain.experiment import CustomExperiment, Experiment, Grid, plain, vali
 from chaotrain.layout import Layout
 from chaotrain.limit import Limit
 from chaotrain.maps import Map, in_float64
+from chaotrain.meter import Meter, Progress, Tick
 from chaotrain.provenance import Record, Run
 from chaotrain.store import Balls, Store
 from chaotrain.study import Study
 from chaotrain.systems import system_of
 from chaotrain.workers import Tile
 
-
-class Tick(NamedTuple):
-    """How far a run has come.
-
-    Attributes:
-        done: Work that is done, in epochs of one network.
-        total: All of it.
-        tiles_done: Tiles that are stored.
-        tiles: All of them.
-        share: Of the matrix-product limit, in the tiles of this run; None before the first, or if
-            there is no limit.
-    """
-
-    done: int
-    total: int
-    tiles_done: int
-    tiles: int
-    share: float | None = None
-
-
-Progress = Callable[[Tick], None]
+__all__ = ["Progress", "Tick", "key_of", "run", "sweep"]
 
 
 def sweep(
@@ -188,12 +168,11 @@ def _fill(
         cut, told = record.plan, set[str]()
         parts = [[balls[i] for i in tile] for tile in cut.tiles(len(balls))]
         left = [index for index in range(len(parts)) if not store.finished(index)]
-        meter = _Meter(grid, parts, left, progress)
+        meter = Meter(grid, parts, left, progress)
         with _ending(store, record):
             if left:
                 _warn_of_changes(store, record, described, told)
-                meter.limit = _limit(store, system, grid, executor)
-            meter.tick(0)
+            meter.begin(_limit(store, system, grid, executor) if left else None)
             if executor is None:
                 compute = functools.partial(tiles.compute, system, grid, base, cut)
                 found = _computed(compute, parts, left, described, meter.tick)
@@ -290,37 +269,3 @@ def _limit(store: Store, system: Map, grid: Grid, executor: Executor | None) -> 
     found = Limit(product_flops=workers.product_flops(executor, dtype), epoch_flops=flops)
     store.log("limit", **found.model_dump())
     return found
-
-
-class _Meter:
-    """Counts what a run has done and reports it."""
-
-    def __init__(
-        self, grid: Grid, parts: Sequence[Balls], left: Sequence[int], progress: Progress | None
-    ) -> None:
-        self.progress = progress
-        self.ball = sum(tiles.work(grid)) * grid.epochs
-        self.total = self.ball * sum(map(len, parts))
-        self.sizes = {index: len(parts[index]) for index in left}
-        self.done = self.total - self.ball * sum(self.sizes.values())
-        self.tiles = len(parts)
-        self.limit: Limit | None = None
-        self.begun, self.seconds = self.done, 0.0
-
-    def tick(self, work: int) -> None:
-        """Report so many member-epochs of every ball of the tile in hand."""
-        signals.check()
-        if self.progress is not None:
-            done = self.done + work * next(iter(self.sizes.values()), 0)
-            stored = self.tiles - len(self.sizes)
-            share = None
-            if self.limit is not None:
-                share = self.limit.share(self.done - self.begun, self.seconds)
-            self.progress(Tick(done, self.total, stored, self.tiles, share))
-
-    def finish_tile(self, index: int, seconds: float) -> int:
-        """Count a tile as stored, and return its member-epochs."""
-        work = self.ball * self.sizes.pop(index)
-        self.done += work
-        self.seconds += seconds
-        return work
