@@ -21,11 +21,12 @@ growth statistics
 analysis
 experiment
 balls provenance systems curvature tile_files
-spaces
+spaces compiled
 tangent
 store horizon
 study exports tiles parts
-workers
+limit
+workers meter
 runs
 atlas sensitivity figures anatomy onset schedules pools
 tables progress torch

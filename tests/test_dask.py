@@ -8,12 +8,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import tiny
-from chaotrain import experiment, figures, report, runs
+from chaotrain import experiment, figures, meter, report, runs
 from command_line import Command
 
 pytest.importorskip("distributed")
@@ -58,17 +57,18 @@ def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 
 def kill_after(patcher: pytest.MonkeyPatch, tiles: int, process: subprocess.Popen[bytes]) -> None:
     """Kill a process when so many tiles of the next run are stored."""
-    finish, left = runs._Meter.finish_tile, tiles
+    finish, left = meter.Meter.finish_tile, tiles
 
-    def finishing(self: Any, index: int) -> None:
+    def finishing(self: meter.Meter, index: int, seconds: float) -> int:
         nonlocal left
-        finish(self, index)
+        work = finish(self, index, seconds)
         left -= 1
         if left == 0:
             process.send_signal(signal.SIGKILL)
             process.wait()
+        return work
 
-    patcher.setattr(runs._Meter, "finish_tile", finishing)
+    patcher.setattr(meter.Meter, "finish_tile", finishing)
 
 
 def computed(study: Path) -> list[int]:
@@ -89,9 +89,10 @@ def test_a_worker_and_then_the_scheduler_are_killed_and_no_tile_is_lost(
     whole = runs.run(experiment.load(tmp_path / "iris.toml"), tmp_path / "whole").path
     scheduler = started("scheduler", "--port", "0", "--host", "127.0.0.1")
     workers = [started("worker", "--nthreads", "1", "--no-nanny") for _ in range(2)]
-    while not (tmp_path / "cluster.json").exists():
+    cluster = tmp_path / "cluster.json"
+    while not (cluster.exists() and cluster.read_text().endswith("}")):  # it is not written at once
         assert scheduler.poll() is None
-    address = json.loads((tmp_path / "cluster.json").read_text())["address"]
+    address = json.loads(cluster.read_text())["address"]
     study, command = tmp_path / "study", ("run", "iris.toml", "--out", "study")
 
     with monkeypatch.context() as patcher:

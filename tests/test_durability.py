@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ import xarray as xr
 
 import chaotrain as ct
 import tiny
-from chaotrain import atlas, experiment, figures, files, provenance, report, runs
+from chaotrain import atlas, experiment, figures, files, meter, provenance, report, runs
 from chaotrain.errors import UserError
 from chaotrain.parts import Parts
 from command_line import Command, refused
@@ -173,15 +172,15 @@ def test_a_directory_that_is_removed_meanwhile_is_told(
     part: str, chaotrain: Command, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "tiny.toml").write_text(tiny.FILE)
-    finish = runs._Meter.finish_tile
+    tick = meter.Meter.tick
 
-    def removing(self: Any, index: int) -> None:
-        finish(self, index)
-        if index == 1:
-            shutil.rmtree(tmp_path / part)
+    def removing(self: meter.Meter, work: int) -> None:
+        tick(self, work)
+        if work == 0 and len(self.sizes) == 2:  # the second of four tiles is stored and logged
+            shutil.rmtree(tmp_path / part, ignore_errors=True)
 
     with monkeypatch.context() as patcher:
-        patcher.setattr(runs._Meter, "finish_tile", removing)
+        patcher.setattr(meter.Meter, "tick", removing)
         said = chaotrain("run", "tiny.toml", "--out", "study")
     assert (said.code, said.out) == (2, "")
     assert "cannot write to study/tiles (No such file or directory)" in said.err

@@ -84,7 +84,9 @@ def run(
     ] = None,
     dask: Annotated[
         str | None,
-        typer.Option("--dask", metavar="ADDRESS", help="Compute on the cluster of this scheduler."),
+        typer.Option(
+            "--dask", metavar="ADDRESS", help="Compute on the cluster of this scheduler, or file."
+        ),
     ] = None,
 ) -> None:
     """Run an experiment or a collection into DIR, or go on with it; then print and draw it."""

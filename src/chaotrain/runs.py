@@ -10,35 +10,26 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 from jax import Array
 
-from chaotrain import provenance, signals, tiles, workers
+from chaotrain import limit, provenance, tiles, workers
 from chaotrain.balls import check_map
 from chaotrain.ensembles import Recorded
 from chaotrain.errors import Interrupted, ProvenanceWarning, UserError
 from chaotrain.experiment import CustomExperiment, Experiment, Grid, plain, validated
 from chaotrain.layout import Layout
+from chaotrain.limit import Limit
 from chaotrain.maps import Map, in_float64
+from chaotrain.meter import Meter, Progress, Tick
 from chaotrain.provenance import Record, Run
 from chaotrain.store import Balls, Store
 from chaotrain.study import Study
 from chaotrain.systems import system_of
 from chaotrain.workers import Tile
 
-
-class Tick(NamedTuple):
-    """How far a run has come: work in member-epochs, and tiles."""
-
-    done: int
-    total: int
-    tiles_done: int
-    tiles: int
-
-
-Progress = Callable[[Tick], None]
+__all__ = ["Progress", "Tick", "key_of", "run", "sweep"]
 
 
 def sweep(
@@ -181,11 +172,11 @@ def _fill(
         else:
             described = workers.describe(executor, recipe)
         record, told = _open(store, system, held, cut, grid, described), set[str]()
-        meter = _Meter(grid, parts, left, progress)
+        meter = Meter(grid, parts, left, progress)
         with _ending(store, record):
             if left:
                 _warn_of_changes(store, record, described, told)
-            meter.tick(0)
+            meter.begin(_limit(store, system, grid, executor) if left else None)
             if executor is None:
                 compute = functools.partial(tiles.compute, system, grid, base, cut)
                 found = _computed(compute, parts, left, described, meter.tick)
@@ -195,8 +186,10 @@ def _fill(
                 for index, arrays, seconds, run in found:
                     _warn_of_changes(store, record, run, told)
                     store.write_tile(index, parts[index], arrays)
-                    store.log("tile", tile=index, balls=parts[index], seconds=seconds)
-                    meter.finish_tile(index)
+                    work = meter.finish_tile(index, seconds)
+                    told_of = {"balls": parts[index], "seconds": seconds, "network_epochs": work}
+                    store.log("tile", tile=index, **told_of)
+                    meter.tick(0)
     return Study(out)
 
 
@@ -273,27 +266,12 @@ def _end(store: Store, record: Record, run: Run, outcome: str) -> None:
     store.record(record)
 
 
-class _Meter:
-    """Counts what a run has done and reports it."""
-
-    def __init__(
-        self, grid: Grid, parts: Sequence[Balls], left: Sequence[int], progress: Progress | None
-    ) -> None:
-        self.progress = progress
-        self.ball = sum(tiles.work(grid)) * grid.epochs
-        self.total = self.ball * sum(map(len, parts))
-        self.sizes = {index: len(parts[index]) for index in left}
-        self.tiles = len(parts)
-
-    def tick(self, work: int) -> None:
-        """Report so many member-epochs of every ball of the tile in hand."""
-        signals.check()
-        if self.progress is not None:
-            done = self.total - self.ball * sum(self.sizes.values())
-            done += work * next(iter(self.sizes.values()), 0)
-            self.progress(Tick(done, self.total, self.tiles - len(self.sizes), self.tiles))
-
-    def finish_tile(self, index: int) -> None:
-        """Report that a tile is stored."""
-        del self.sizes[index]
-        self.tick(0)
+def _limit(store: Store, system: Map, grid: Grid, executor: Executor | None) -> Limit | None:
+    """Measure and log the matrix-product limit of a training; None for another map."""
+    flops = limit.epoch_flops(system, grid)
+    if flops is None:
+        return None
+    dtype = getattr(system, "dtype", "float64")
+    found = Limit(product_flops=workers.product_flops(executor, dtype), epoch_flops=flops)
+    store.log("limit", **found.model_dump())
+    return found
