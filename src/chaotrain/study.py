@@ -78,9 +78,10 @@ class Study:
 
     def _tile(self, index: int) -> dict[str, np.ndarray]:
         arrays = self.store.read_tile(index, self.tiles[index])
-        epochs = self.grid.epochs + 1
+        sizes = {schema.REPLICA: self.grid.copies, schema.EPOCH: self.grid.epochs + 1}
         for name, values in arrays.items():
-            if values.shape[1:] not in ((epochs,), (self.grid.copies, epochs)):
+            dims, _ = schema.recorded(name, values.ndim - 1)
+            if values.shape[1:] != tuple(sizes[dim] for dim in dims):
                 raise UserError(
                     f"tile {self.store.tile(index)}: {name} is of another experiment, delete the "
                     "tile with its record and run again to compute it anew"
