@@ -18,6 +18,7 @@ layout networks tasks optimizers
 training ensembles alignment
 twins
 growth statistics
+deciding
 analysis
 experiment
 balls provenance systems curvature tile_files

@@ -13,6 +13,7 @@ import pytest
 
 import tiny
 from chaotrain import experiment, figures, meter, report, runs
+from chaotrain.ensembles import Recorded
 from command_line import Command
 
 pytest.importorskip("distributed")
@@ -59,9 +60,9 @@ def kill_after(patcher: pytest.MonkeyPatch, tiles: int, process: subprocess.Pope
     """Kill a process when so many tiles of the next run are stored."""
     finish, left = meter.Meter.finish_tile, tiles
 
-    def finishing(self: meter.Meter, index: int, seconds: float) -> int:
+    def finishing(self: meter.Meter, index: int, seconds: float, recorded: Recorded) -> int:
         nonlocal left
-        work = finish(self, index, seconds)
+        work = finish(self, index, seconds, recorded)
         left -= 1
         if left == 0:
             process.send_signal(signal.SIGKILL)

@@ -46,6 +46,9 @@ class Grid(Model):
             "tangent", which is exact and needs neither replicas nor ε; or by "both".
         horizon: Whether each initialisation is trained once more with its sums over samples in
             another order, to see from which epoch on rounding makes another training.
+        stop: Whether every member is trained for all "epochs", or only until it is "decided":
+            replicas until the exponent of their ball needs them no longer, then the reference
+            until it has reached all targets.
         seed: Initialisation i is drawn with the JAX key fold_in(key(seed), i).
         targets: Test accuracies whose training time τ is measured, in increasing order.
         target: The main target, one of `targets`; by default the largest.
@@ -59,6 +62,7 @@ class Grid(Model):
     epsilon: Width = 1e-8
     method: Literal["perturbation", "tangent", "both"] = "perturbation"
     horizon: bool = False
+    stop: Literal["epochs", "decided"] = "epochs"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     targets: list[Share] = Field(default=[0.9], min_length=1)
     target: Share | None = None
@@ -92,6 +96,11 @@ class Grid(Model):
         elif self.target not in self.targets:
             raise ValueError(
                 f"target = {self.target}: choose one of targets = {short(self.targets)}"
+            )
+        if self.stop == "decided" and (self.follows_tangent or self.horizon):
+            other = "horizon = true" if self.horizon else f"method = {self.method!r}"
+            raise ValueError(
+                f"stop = 'decided': {other} needs every epoch, use stop = 'epochs' with it"
             )
         balls = sum(self.inits_each)
         if balls > MOST_BALLS:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from chaotrain import signals, tiles
+import numpy as np
+
+from chaotrain import schema, signals, tiles
 from chaotrain.experiment import Grid
 from chaotrain.limit import Limit
 from chaotrain.store import Balls
@@ -47,7 +49,8 @@ class Meter:
         self.done = self.total - self.ball * sum(self.sizes.values())
         self.tiles = len(parts)
         self.limit: Limit | None = None
-        self.begun, self.seconds, self.since = self.done, 0.0, 0.0
+        self.worked, self.seconds, self.since = 0, 0.0, 0.0
+        self.foreseen = grid.stop == "epochs"  # else a tile may do less than it plans
 
     def begin(self, limit: Limit | None) -> None:
         """Report where the run begins."""
@@ -58,17 +61,21 @@ class Meter:
         """Report so many member-epochs of every ball of the tile in hand."""
         signals.check()
         if self.progress is not None:
-            done = self.done + work * next(iter(self.sizes.values()), 0)
+            in_hand = work * next(iter(self.sizes.values()), 0)
+            worked, seconds, share = self.worked, self.seconds, None
+            if in_hand and self.foreseen:
+                worked, seconds = worked + in_hand, seconds + time.perf_counter() - self.since
+            if self.limit is not None and worked:
+                share = self.limit.share(worked, seconds)
             stored = self.tiles - len(self.sizes)
-            share = None
-            if self.limit is not None and done > self.begun:
-                in_hand = time.perf_counter() - self.since if work else 0.0
-                share = self.limit.share(done - self.begun, self.seconds + in_hand)
-            self.progress(Tick(done, self.total, stored, self.tiles, share))
+            self.progress(Tick(self.done + in_hand, self.total, stored, self.tiles, share))
 
-    def finish_tile(self, index: int, seconds: float) -> int:
-        """Count a tile as stored, and return its member-epochs."""
-        work = self.ball * self.sizes.pop(index)
-        self.done += work
+    def finish_tile(self, index: int, seconds: float, recorded: Mapping[str, np.ndarray]) -> int:
+        """Count a tile as stored, and return its member-epochs, without those left out."""
+        planned = self.ball * self.sizes.pop(index)
+        worked = planned
+        if schema.FOLLOWED in recorded:
+            worked = int(recorded[schema.FOLLOWED].sum() + recorded[schema.TRAINED].sum())
+        self.done, self.worked = self.done + planned, self.worked + worked
         self.seconds, self.since = self.seconds + seconds, time.perf_counter()
-        return work
+        return worked

@@ -43,6 +43,7 @@ def sweep(
     epsilon: float = 1e-8,
     method: str = "perturbation",
     horizon: bool = False,
+    stop: str = "epochs",
     seed: int = 0,
     targets: Sequence[float] | None = None,
     target: float | None = None,
@@ -67,6 +68,8 @@ def sweep(
         epsilon: Half-width of the perturbation.
         method: "perturbation", "tangent" (exact, without replicas and ε) or "both".
         horizon: Whether to measure from which epoch on rounding makes another training.
+        stop: Whether every member is trained for all "epochs", or until it is "decided": as long
+            as there is something to learn of it (`chaotrain.deciding`).
         seed: From 0 to 2³² - 1.
         targets: Test scores whose training time is measured; by default the task's.
         target: The main one; by default the largest.
@@ -103,6 +106,7 @@ def sweep(
         "epsilon": epsilon,
         "method": method,
         "horizon": horizon,
+        "stop": stop,
         "seed": seed,
         "targets": (getattr(system, "target", 0.9),) if targets is None else targets,
         "target": target,
@@ -186,7 +190,7 @@ def _fill(
                 for index, arrays, seconds, run in found:
                     _warn_of_changes(store, record, run, told)
                     store.write_tile(index, parts[index], arrays)
-                    work = meter.finish_tile(index, seconds)
+                    work = meter.finish_tile(index, seconds, arrays)
                     told_of = {"balls": parts[index], "seconds": seconds, "network_epochs": work}
                     store.log("tile", tile=index, **told_of)
                     meter.tick(0)

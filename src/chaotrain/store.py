@@ -22,7 +22,7 @@ from chaotrain import experiment, files, memory, overrides, provenance, tile_fil
 from chaotrain.errors import UserError
 from chaotrain.experiment import CustomExperiment, Experiment, Grid
 from chaotrain.provenance import Record, Run
-from chaotrain.tile_files import Shapes
+from chaotrain.tile_files import Sizes
 
 EXPERIMENT, PROVENANCE, LOG, TILES = "experiment.toml", "provenance.json", "log.jsonl", "tiles"
 LOCK = ".lock"
@@ -259,19 +259,19 @@ class Store:
         for file in (record, path):  # without its record it is none
             files.remove(file)
 
-    def read_tile(self, index: int, balls: Balls, shapes: Shapes) -> dict[str, np.ndarray]:
+    def read_tile(self, index: int, balls: Balls, sizes: Sizes) -> dict[str, np.ndarray]:
         """The arrays of a finished tile.
 
         Args:
             index: Which one.
             balls: (index of the learning rate, initialisation) of every ball.
-            shapes: What an array may hold of a ball.
+            sizes: How long the axes of what is recorded of a ball are.
 
         Raises:
             UserError: If it is missing, was altered, or holds anything else.
         """
         try:
-            return tile_files.read(*self.pair(index), balls, shapes)
+            return tile_files.read(*self.pair(index), balls, sizes)
         except tile_files.DamagedError as problem:
             path = self.tile(index)
             raise UserError(
@@ -279,10 +279,10 @@ class Store:
                 "next run computes it anew"
             ) from None
 
-    def problem(self, index: int, balls: Balls, shapes: Shapes) -> str | None:
+    def problem(self, index: int, balls: Balls, sizes: Sizes) -> str | None:
         """What is wrong with a finished tile, or None."""
         try:
-            tile_files.read(*self.pair(index), balls, shapes)
+            tile_files.read(*self.pair(index), balls, sizes)
         except tile_files.DamagedError as problem:
             return str(problem)
         return None

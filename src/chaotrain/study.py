@@ -56,7 +56,7 @@ class Study:
         size = 0.0
         for index in self.finished:
             rates, inits = np.transpose(self.tiles[index])
-            tile = self.store.read_tile(index, self.tiles[index], self._shapes)
+            tile = self.store.read_tile(index, self.tiles[index], self._sizes)
             for name, values in tile.items():
                 if name not in arrays:
                     whole = (*shape, *values.shape[1:])
@@ -86,10 +86,9 @@ class Study:
         return xr.Dataset(variables, coords=coords, attrs={schema.SCORE: self.score})
 
     @property
-    def _shapes(self) -> list[tuple[int, ...]]:
-        """What is recorded of a ball: a number an epoch, of the reference or of every copy."""
-        epochs = self.grid.epochs + 1
-        return [(epochs,), (self.grid.copies, epochs)]
+    def _sizes(self) -> dict[str, int]:
+        """How long the axes of what is recorded of a ball are."""
+        return {schema.REPLICA: self.grid.copies, schema.EPOCH: self.grid.epochs + 1}
 
     @cached_property
     def dataset(self) -> xr.Dataset:
@@ -122,7 +121,7 @@ class Study:
 
     def damaged(self) -> dict[int, str]:
         """What is wrong with the finished tiles, by their numbers."""
-        problems = ((i, self.store.problem(i, self.tiles[i], self._shapes)) for i in self.finished)
+        problems = ((i, self.store.problem(i, self.tiles[i], self._sizes)) for i in self.finished)
         return {i: f"tile {self.store.tile(i)} {problem}" for i, problem in problems if problem}
 
     def verify(self) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 from chaotrain import archives, files, memory, schema
 
 Balls = Sequence[tuple[int, int]]
-Shapes = Sequence[tuple[int, ...]]
+Sizes = Mapping[str, int]
 
 
 class DamagedError(Exception):
@@ -39,14 +39,14 @@ def record_of(content: bytes, balls: Balls) -> bytes:
     return f"{json.dumps(record)}\n".encode()
 
 
-def read(path: Path, beside: Path, balls: Balls, shapes: Shapes) -> dict[str, np.ndarray]:
+def read(path: Path, beside: Path, balls: Balls, sizes: Sizes) -> dict[str, np.ndarray]:
     """The arrays of a tile.
 
     Args:
         path: The tile.
         beside: Its record.
         balls: (index of the learning rate, initialisation) of every ball.
-        shapes: What an array may hold of a ball.
+        sizes: How long the axes of what is recorded of a ball are.
 
     Raises:
         DamagedError: If it is missing, was altered, or holds anything else.
@@ -77,7 +77,8 @@ def read(path: Path, beside: Path, balls: Balls, shapes: Shapes) -> dict[str, np
     if not found or not all(_fits(name, array, len(balls)) for name, array in found.items()):
         raise DamagedError("was altered together with its record")
     for name, array in found.items():
-        if array.shape[1:] not in shapes:
+        dims, _ = schema.recorded(name, array.ndim - 1)
+        if array.shape[1:] != tuple(sizes[dim] for dim in dims):
             raise DamagedError(f"holds {name} of another experiment")
     return found
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from chaotrain import ensembles, layout, maps, memory, schema, twins
+from chaotrain import deciding, ensembles, layout, maps, memory, schema, twins
 from chaotrain.balls import check_epsilon
 from chaotrain.errors import UserError
 from chaotrain.experiment import Grid
@@ -107,7 +108,10 @@ def compute(
             lambda epochs: tick(tangent * epochs),
         )
     if grid.copies:
-        recorded |= ensembles.evolve(
+        evolve = ensembles.evolve
+        if grid.stop == "decided":
+            evolve = functools.partial(deciding.evolve, targets=grid.targets)
+        recorded |= evolve(
             system,
             started(lambda key: ensembles.ball(system, key, grid.copies, grid.epsilon)),
             rates,
