@@ -32,8 +32,7 @@ def origin(text: str = "plain", finished: int = 4) -> Origin:
         "outcome": text,
     }
     layout = {"balls_per_tile": 1, "members_per_block": 1, "epochs_per_call": 1}
-    record = Record.read({"experiment_sha256": text, "layout": layout, "runs": [run]})
-    assert record is not None
+    record = Record.model_validate({"experiment_sha256": text, "layout": layout, "runs": [run]})
     return Origin(text, f'task = "{text}"', record, finished, 4, f"chaotrain run {text}")
 
 

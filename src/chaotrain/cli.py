@@ -84,7 +84,9 @@ def run(
     ] = None,
     dask: Annotated[
         str | None,
-        typer.Option("--dask", metavar="ADDRESS", help="Compute on the cluster of this scheduler."),
+        typer.Option(
+            "--dask", metavar="ADDRESS", help="Compute on the cluster of this scheduler, or file."
+        ),
     ] = None,
 ) -> None:
     """Run an experiment or a collection into DIR, or go on with it; then print and draw it."""
@@ -92,6 +94,7 @@ def run(
 
     found: Study | atlas.Atlas
     settings = atlas.load(source, overrides or (), scale)
+    showing.tell_functions(settings)
     with pools.chosen(workers, dask) as executor:
         if isinstance(settings, atlas.Collection):
             found = atlas.run(settings, out, progress.shown, data_dir, executor)
@@ -116,6 +119,7 @@ def noise(
     from chaotrain import experiment, progress, sensitivity, showing, tables
 
     settings = experiment.load(source, overrides or ())
+    showing.tell_functions(settings)
     both = sensitivity.compare(settings, out, progress.shown, data_dir)
     weights, batches = (study.dataset for study in both)
     tables.show_noise(both[0].summary, sensitivity.compared(weights, batches))
@@ -138,6 +142,7 @@ def anatomy(
     from chaotrain import experiment, progress, showing
 
     settings = experiment.load(source, overrides or ())
+    showing.tell_functions(settings)
     with progress.shown() as tick:
         data = dissection.run(settings, out, eta, init, every, tick, data_dir)
     typer.echo(dissection.transient(data.growth))
@@ -165,6 +170,7 @@ def onset(
 
     # The search chooses the learning rates, so that a file need not have them.
     settings = experiment.load(source, overrides or (), {"learning_rates": [1.0]})
+    showing.tell_functions(settings)
     found = find_onset(
         systems.system_of(settings, data_dir),
         budget=budget,
@@ -249,11 +255,17 @@ def compare(
 
 
 @app.command()
-def verify(folder: Directory) -> None:
-    """Check every finished tile against its SHA-256."""
+def verify(
+    folder: Directory,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Remove damaged tiles; the next run computes them anew."),
+    ] = False,
+) -> None:
+    """Check all that is stored in DIR against its SHA-256."""
     from chaotrain import showing
 
-    if not showing.verify(showing.opened(folder)):
+    if not showing.verify(showing.opened(folder), repair):
         raise typer.Exit(1)
 
 

@@ -96,7 +96,10 @@ def _ball(one: xr.Dataset, epochs: NDArray[np.intp], recorded: list[str]) -> dic
 def _curve(one: xr.Dataset) -> Floats:
     """d(t), or ln of what the tangent grew by, which may be beyond any float."""
     if schema.DISTANCE in one:
-        return growths.geometric_mean(growths.curves(one))
+        curve = np.full(one.sizes[schema.EPOCH], np.nan)
+        mean = growths.mean_curve(one)
+        curve[: len(mean)] = mean
+        return curve
     return np.asarray(one[schema.TANGENT_GROWTH].values, dtype=float)
 
 
