@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 SOURCES := conftest.py src tests benchmarks examples docs
 
-.PHONY: help reproduce test test-slow bench bench-onset docs format clean
+.PHONY: help reproduce test test-slow fuzz bench bench-scale bench-onset docs format clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,8 +40,14 @@ test: $(VENV)/dev ## Formatting, lint, types, doctests and tests, in minutes
 test-slow: $(VENV)/dev ## The tests that take longer
 	$(BIN)/pytest -m slow
 
+fuzz: $(VENV)/dev ## A million damaged and forged files, at low priority (half an hour)
+	PYTHONPATH=tests nice -n 10 $(BIN)/python tests/fuzz.py 1000000
+
 bench: $(VENV)/bench ## Speed against the matrix-product limit of this machine, and against PyTorch
 	$(BIN)/python benchmarks/speed.py
+
+bench-scale: $(VENV)/bench ## Workers, Dask, members, memory, resumption and start-up (ten minutes)
+	$(BIN)/python benchmarks/scale.py
 
 bench-onset: $(VENV)/bench ## The onset finder against range test, defaults and a dense grid (hours)
 	PYTHONPATH=. $(BIN)/python benchmarks/onset.py study/bench-onset

@@ -16,8 +16,8 @@ PAGE = REPOSITORY / "CONTRIBUTING.md"
 FILES = sorted(ROOT.rglob("*.py"))
 # What serves every module alike, and would hide the rest.
 PLUMBING = (
-    *("errors", "explaining", "fields", "files"),
-    *("importing", "overrides", "schema", "signals"),
+    *("archives", "errors", "explaining", "fields", "files"),
+    *("importing", "memory", "overrides", "schema", "signals"),
 )
 # What stands before and after the diagram on the page.
 BEGIN, END = "<!-- diagram: python tests/architecture.py -->\n", "<!-- end of the diagram -->\n"

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import chaotrain as ct
 import tiny
+from browsing import CHROMIUM
 from command_line import Command, in_process
 
 
@@ -50,3 +55,42 @@ def blobs() -> Callable[..., ct.Task]:
         return ct.Task.from_arrays(points[train], labels[train], points[test], labels[test])
 
     return make
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, without a window."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def blocked(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """Start a run of the tiny task in a process that waits at a stage."""
+    started: list[subprocess.Popen[str]] = []
+    (tmp_path / "tiny.toml").write_text(tiny.FILE)
+
+    def start(stage: str) -> subprocess.Popen[str]:
+        marker = tmp_path / f"reached-{len(started)}"
+        arguments = [stage, marker, "run", tmp_path / "tiny.toml", "--out", tmp_path / "study"]
+        process = subprocess.Popen(
+            [sys.executable, tiny.__file__, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        while not marker.exists():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()

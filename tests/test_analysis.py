@@ -27,6 +27,8 @@ def recorded(learning_rates: int = 2, inits: int = 2, replicas: int = 2) -> xr.D
     for name, variable in schema.RECORDED.items():
         shape = tuple(sizes[dim] for dim in variable.dims)
         variables[name] = (variable.dims, np.ones(shape))
+    for name in (schema.FOLLOWED, schema.TRAINED):
+        variables[name][1][:] = 5
     variables["loss"][1][:] = [6, 5, 4, 3, 2, 1]
     variables["test_accuracy"][1][:] = [0.1, 0.5, 0.7, 0.6, 0.8, 0.7]
     return xr.Dataset(variables, {dim: np.arange(size) for dim, size in sizes.items()})

@@ -16,7 +16,7 @@ from filelock import FileLock
 
 import chaotrain as ct
 import tiny
-from chaotrain import anatomy, experiment, figures, parts, showing
+from chaotrain import anatomy, experiment, figures, files, parts, showing
 from chaotrain.runs import Tick
 from command_line import Command, refused
 
@@ -210,16 +210,17 @@ def test_a_damaged_part_or_one_of_other_data_is_refused(
 ) -> None:
     assert chaotrain(*ARGUMENTS).code == 0
     tiles = tmp_path / "out" / "tiles"
-    record = json.loads((tiles / "pair.json").read_text())
+    record = files.unsealed((tiles / "pair.json").read_bytes())
+    assert record is not None
     other = record["run"] | {"data_sha256": {"tiny": "0"}}
-    (tiles / "pair.json").write_text(json.dumps(record | {"run": other}))
+    (tiles / "pair.json").write_bytes(files.sealed(record | {"run": other}))
     assert "is of other data" in chaotrain(*ARGUMENTS).err
     older = record["run"] | {"threads": 99}
-    (tiles / "pair.json").write_text(json.dumps(record | {"run": older}))
+    (tiles / "pair.json").write_bytes(files.sealed(record | {"run": older}))
     said = chaotrain(*ARGUMENTS)
     assert said.code == 0
     assert "warning: a part was computed with threads 99 then" in said.err
-    for content in (b"", b"{}", b"[]", json.dumps(record | {"sha256": "0"}).encode()):
+    for content in (b"", b"{}", b"[]", files.sealed(record | {"sha256": "0"})):
         (tiles / "pair.json").write_bytes(content)
         assert "pair.nc or its record was altered" in chaotrain(*ARGUMENTS).err
     for path in (tiles / "pair.nc", tiles / "pair.json"):

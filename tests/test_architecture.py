@@ -12,20 +12,22 @@ from architecture import FILES, PAGE, ROOT, diagram, imported, module, reduced, 
 # A module imports only from lines above its own, or from its own package; one line is one layer.
 LAYERS = """
 errors schema
-signals overrides explaining files maps distances
-fields importing
+signals explaining files maps distances memory archives
+overrides fields importing
 layout networks tasks optimizers
 training ensembles alignment
 twins
 growth statistics
+deciding
 analysis
 experiment
-balls provenance systems curvature
-spaces
+balls provenance systems curvature tile_files
+spaces compiled
 tangent
 store horizon
 study exports tiles parts
-workers
+limit
+workers meter
 runs
 atlas sensitivity figures anatomy onset schedules pools
 tables progress torch

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 import shutil
 import signal
+import webbrowser
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +88,8 @@ def test_a_run_leaves_ordinary_studies_a_table_and_a_figure(
 ) -> None:
     said = chaotrain("run", "mine.toml", "--out", "out", "--set", "inits=3")
     assert said.code == 0
-    table, figure = said.out.splitlines()[:-1], said.out.splitlines()[-1]
-    assert figure == "out/figures/mine.png"
+    *table, figure, page = said.out.splitlines()
+    assert (figure, page) == ("out/figures/mine.png", "out/report.html")
     assert Path(figure).read_text().splitlines() == [
         "Tiny cases",
         "narrow False",
@@ -101,7 +104,8 @@ def test_a_run_leaves_ordinary_studies_a_table_and_a_figure(
     assert "The claim:" in said.out
     progress = said.err.splitlines()
     assert progress[0].startswith("narrow (1 of 3):   0%")
-    assert progress[-1] == "relu (3 of 3): 100%, tile 6 of 6, left: 0 s"
+    assert progress[-1].startswith("relu (3 of 3): 100%, tile 6 of 6, ")
+    assert progress[-1].endswith(", left: 0 s")
     recorded = overrides.parse((tmp_path / "out" / "collection.toml").read_text(), "")
     assert recorded["scale"] == "quick"
     cases = recorded["groups"][0]["cases"]
@@ -120,6 +124,7 @@ def test_a_finished_collection_is_not_computed_again(
     assert (said.code, said.err) == (0, "")
     after = contents(out)
     assert after.pop(str(out / "figures" / "mine.png"))
+    assert after.pop(str(out / "report.html"))
     assert after == before
 
 
@@ -249,10 +254,30 @@ def test_a_case_at_work_is_refused(chaotrain: Command, out: Path) -> None:
 
 
 def test_summary_prints_what_the_run_printed(chaotrain: Command, out: Path) -> None:
-    ran = chaotrain("run", "mine.toml", "--out", "out").out.splitlines()[:-1]
+    ran = chaotrain("run", "mine.toml", "--out", "out").out.splitlines()[:-2]
     said = chaotrain("summary", "out")
     assert (said.code, said.err) == (0, "")
     assert said.out.splitlines() == ran
+
+
+def test_the_page_of_a_collection_has_its_table_and_its_figure(
+    chaotrain: Command, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    shutil.rmtree(out / "relu")
+    said = chaotrain("report", "out", "--open")
+    assert (said.code, said.out) == (0, "out/report.html\n")
+    assert said.err == "2 of 3 cases are finished; run it again to resume.\n"
+    assert opened == [(out / "report.html").as_uri()]
+    page = (out / "report.html").read_text("utf-8")
+    picture = base64.b64encode((out / "figures/mine.png").read_bytes()).decode()
+    assert page.count(f"data:image/png;base64,{picture}") == 1
+    names = re.findall(r'<th scope="row">(.*?)</th>', page)
+    assert names[:3] == ["narrow", "wide", "relu"]
+    assert names[3:] == ["network.activation", "network.hidden"]
+    assert "not run" in page
+    assert tiny.unfinished(out) == []
 
 
 def test_summary_as_json_is_strict(chaotrain: Command, out: Path) -> None:
@@ -327,7 +352,14 @@ def test_an_included_collection_has_a_figure_of_its_own(
     (tmp_path / "all.toml").write_text('title = "All"\ninclude = ["figure-1", "figure-2"]\n')
     said = chaotrain("run", "all.toml", "--out", "out", "--set", "inits=1")
     assert said.code == 0
-    assert said.out.splitlines()[-2:] == ["out/figures/figure-1.png", "out/figures/figure-2.png"]
+    assert said.out.splitlines()[-3:] == [
+        "out/figures/figure-1.png",
+        "out/figures/figure-2.png",
+        "out/report.html",
+    ]
+    page = Path("out/report.html").read_text("utf-8")
+    titles = re.findall(r'<h2 id="section-\d">(.*?)</h2>', page)
+    assert titles == ["Figure 1: Tiny cases", "Figure 2: Again"]
     assert (tmp_path / "out/figures/figure-2.png").read_text().startswith("Again")
     assert (tmp_path / "out/figure-2/wide/experiment.toml").exists()
     assert "figure-2/relu (6 of 6): 100%" in said.err

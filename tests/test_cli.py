@@ -302,7 +302,9 @@ def test_verify_names_what_was_altered(chaotrain: Command, study: Path) -> None:
     assert unrecorded == "study/tiles/00003.npz is no finished tile: it is not read"
     assert total.startswith("2 of 3 finished tiles are not as recorded")
     for arguments in (["summary", "study"], ["figures", "study"], ["export", "study", "x.zarr"]):
-        refused(chaotrain(*arguments), "tiles/00001.npz was altered: delete it")
+        refused(
+            chaotrain(*arguments), "tiles/00001.npz was altered: chaotrain verify study --repair"
+        )
     assert not (study / "figures").exists()
 
 
@@ -477,33 +479,6 @@ def test_a_signal_is_not_lost_in_a_finaliser(
     record = json.loads((tmp_path / "study" / "provenance.json").read_text())
     assert record["runs"][-1]["outcome"] == "interrupted"
     assert signal.getsignal(number) == before
-
-
-@pytest.fixture
-def blocked(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
-    """Start a run of the tiny task in a process that waits at a stage."""
-    started: list[subprocess.Popen[str]] = []
-    (tmp_path / "tiny.toml").write_text(tiny.FILE)
-
-    def start(stage: str) -> subprocess.Popen[str]:
-        marker = tmp_path / f"reached-{len(started)}"
-        arguments = [stage, marker, "run", tmp_path / "tiny.toml", "--out", tmp_path / "study"]
-        process = subprocess.Popen(
-            [sys.executable, tiny.__file__, *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        while not marker.exists():
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.05)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.parametrize(

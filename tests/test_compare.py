@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import xarray as xr
 import chaotrain as ct
 import study_data
 import tiny
+from browsing import SCHEMES, WIDTHS, findings, opened
 from chaotrain import atlas, comparing, figures, report, runs, schema
 from chaotrain.analysis import derive, summarise
 from chaotrain.experiment import differences, load
@@ -46,7 +48,7 @@ class Page(html.parser.HTMLParser):
         found = dict(attrs)
         self.elements.append((tag, found))
         if tag == "table":
-            self.rows = self.tables[str(found["id"])] = []
+            self.rows = self.tables[str(found["class"])] = []
         elif tag == "tr":
             self.rows.append([])
         elif tag in ("td", "th"):
@@ -215,14 +217,19 @@ def summarised(score: str, *names: str) -> tuple[xr.Dataset, xr.Dataset]:
     return derived, summarise(derived, 0.8).assign_attrs({schema.SCORE: score})
 
 
+def compared(rows: list[atlas.Row], differences: dict[str, list[Any]]) -> str:
+    """The page of some studies."""
+    section = report.section("", rows, differences, PICTURE)
+    return report.render_comparison("comparison", rows[0].case, [section])
+
+
 def test_names_and_values_are_text_and_nothing_else() -> None:
     _, summary = summarised("accuracy", "test_accuracy")
     harmless, hostile = (
         Page(
-            report.render_comparison(
+            compared(
                 [atlas.row(name, name, summary) for name in (text, text + "2")],
                 {"task": [text, None], "targets": [[0.5, text], [0.5]]},
-                PICTURE,
             )
         )
         for text in ("x", HOSTILE)
@@ -244,7 +251,7 @@ def test_names_and_values_are_text_and_nothing_else() -> None:
 def test_equal_experiments_differ_in_nothing() -> None:
     _, summary = summarised("accuracy", "test_accuracy")
     rows = [atlas.row(name, name, summary) for name in ("a", "b")]
-    page = Page(report.render_comparison(rows, {}, PICTURE))
+    page = Page(compared(rows, {}))
     assert "they are the same experiment" in page.words
     assert list(page.tables) == ["studies"]
 
@@ -282,3 +289,49 @@ def test_the_figure_is_drawn_for_any_name(made: Path, tmp_path: Path) -> None:
     assert page.tables["studies"][1][0] == HOSTILE
     (source,) = (str(found["src"]) for _, found in page.elements if "src" in found)
     assert base64.b64decode(source.partition(",")[2]) == paths[1].read_bytes()
+
+
+# ---- in a browser
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_everybody_can_read_it(
+    browser: Any, made: Path, tmp_path: Path, width: int, scheme: str
+) -> None:
+    shutil.copytree(made / "one", tmp_path / HOSTILE)
+    found = comparing.studies([tmp_path / HOSTILE, made / "two"])
+    path = comparing.write(found, tmp_path / "to")[-1]
+    page, wrong = opened(browser, path, width, scheme)
+    assert findings(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("img").count() == 1
+    assert page.evaluate("document.images[0].naturalWidth") > 1000
+    dark = page.eval_on_selector("img", "(image) => getComputedStyle(image).filter !== 'none'")
+    assert dark == (scheme == "dark")
+    page.select_option("#colours", "light")
+    assert page.eval_on_selector("img", "(image) => getComputedStyle(image).filter") == "none"
+    assert wrong == []
+
+
+@pytest.mark.slow
+def test_the_page_says_what_compare_says_as_json(
+    browser: Any, chaotrain: Command, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = chaotrain("compare", made / "one", made / "two", "--json")
+    studies = json.loads(said.out)["studies"]
+    page, wrong = opened(browser, Path("comparison/comparison.html").resolve())
+    rows = page.locator(".studies tbody tr")
+    assert rows.count() == 2
+    for name, row in zip(studies, rows.all(), strict=True):
+        cells = row.locator("th, td").all_text_contents()
+        summary = studies[name]["summary"]
+        attributes, variables = summary["attributes"], summary["variables"]
+        assert cells[0] == name
+        assert cells[1] == str(max(variables["ran"]["values"]))
+        assert cells[5] == f"{attributes['target']:g}"
+        found = [cell.split("\n")[0] for cell in cells[2:5]]
+        wanted = [attributes[at] for at in ("eta_0", "eta_1", "eta_fastest")]
+        assert found == ["-" if value is None else f"{value:.3g}" for value in wanted]
+    assert wrong == []

@@ -51,6 +51,7 @@ BASELINE = {
     },
     "target": 0.9,
     "targets": [0.7, 0.8, 0.85, 0.9],
+    "stop": "epochs",
     "seed": 0,
     "memory": 2.0,
 }

@@ -34,13 +34,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_the_estimate_counts_only_what_this_process_did() -> None:
-    left = progress.Remaining()
-    assert left.estimate(900, 1000, now=5.0) is None  # an earlier run did these
-    assert left.estimate(900, 1000, now=6.0) is None
-    assert left.estimate(910, 1000, now=7.0) == pytest.approx(2.0 / 10 * 90)
-    assert left.estimate(950, 1000, now=15.0) == pytest.approx(10.0 / 50 * 50)
-    assert left.estimate(1000, 1000, now=25.0) == 0.0
+def test_the_pace_counts_only_what_this_process_did() -> None:
+    pace = progress.Pace()
+    assert pace.rate(900, now=5.0) is None  # an earlier run did these
+    assert pace.rate(900, now=6.0) is None
+    assert pace.rate(910, now=7.0) == 10 / 2
+    assert pace.rate(950, now=15.0) == 50 / 10
 
 
 @pytest.mark.parametrize(
@@ -70,9 +69,9 @@ def test_a_log_gets_a_line_now_and_then(clock: Clock, capsys: pytest.CaptureFixt
     lines = err.splitlines()
     assert out == ""
     assert lines[0] == "  0%, tile 0 of 10, left: unknown"
-    assert lines[1] == " 10%, tile 1 of 10, left: 2 min"
-    assert lines[5] == " 50%, tile 5 of 10, left: 50 s"
-    assert lines[-1] == "100%, tile 10 of 10, left: 0 s"
+    assert lines[1] == " 10%, tile 1 of 10, 10 network-epochs/s, left: 2 min"
+    assert lines[5] == " 50%, tile 5 of 10, 10 network-epochs/s, left: 50 s"
+    assert lines[-1] == "100%, tile 10 of 10, 10 network-epochs/s, left: 0 s"
     assert sum(line.startswith("100%") for line in lines) == 1
     assert len(lines) == 12
 
@@ -85,16 +84,30 @@ def test_lines_say_100_percent_only_at_the_end(
     assert capsys.readouterr().err.startswith(" 99%")
 
 
-def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_tells_the_share_of_the_limit_where_it_is_known(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress.shown() as tick:
+        tick(Tick(0, 1000, 0, 10))
+        clock.now += 50
+        tick(Tick(500, 1000, 5, 10, 0.8))
+    said = "10 network-epochs/s (80% of the matrix-product limit), left: 50 s\n"
+    assert capsys.readouterr().err.endswith(said)
+
+
+def test_a_terminal_gets_a_bar_in_one_line_of_80_columns(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("COLUMNS", "80")
+    total = 10_000_000_000
     reader, writer = pty.openpty()
     with io.TextIOWrapper(os.fdopen(writer, "wb", buffering=0), write_through=True) as file:
         monkeypatch.setattr(sys, "stderr", file)
         with progress.shown() as tick:
-            tick(Tick(0, 1000, 0, 10))
-            tick(Tick(500, 1000, 5, 10))
-            tick(Tick(1000, 1000, 10, 10))
+            tick(Tick(0, total, 0, 50_000))
+            clock.now += 40_000
+            tick(Tick(total // 2, total, 25_000, 50_000, 0.78))
         os.set_blocking(reader, False)
         text = ""
         with contextlib.suppress(BlockingIOError):
@@ -102,10 +115,10 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
                 text += os.read(reader, 4096).decode(errors="ignore")
     os.close(reader)
     last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).strip().splitlines()[-1]
+    assert len(last) <= 80
     assert "━" in last
-    assert "100%" in last
-    assert "10/10 tiles" in last
-    assert "left: 0 s" in last
+    for part in ("50%", "25000/50000 tiles", "125k epochs/s", "78% of limit", "left: 11 h 07 min"):
+        assert part in last
 
 
 def test_the_ticks_of_a_run_and_of_its_resumption(
@@ -146,3 +159,4 @@ def test_each_tile_is_logged_with_its_balls(tmp_path: Path, monkeypatch: Any) ->
     assert [entry["tile"] for entry in tiles] == list(range(6))
     assert [entry["balls"] for entry in tiles] == [[[r, i]] for r in range(3) for i in range(2)]
     assert all(entry["seconds"] > 0 for entry in tiles)
+    assert [entry["network_epochs"] for entry in tiles] == [3 * 12] * 6  # members, epochs

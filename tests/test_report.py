@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import base64
 import csv
-import functools
 import html.parser
 import io
 import json
+import os
+import shlex
 import shutil
 import webbrowser
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,50 +19,13 @@ import xarray as xr
 import chaotrain as ct
 import study_data
 import tiny
-from chaotrain import exports, figures, report, schema
+from chaotrain import experiment, exports, figures, report, runs, schema
 from chaotrain.analysis import best_for_epochs, best_for_target, derive, summarise
-from chaotrain.provenance import Record
 from chaotrain.report import balls, verdict
-from chaotrain.report.page import Origin
 from command_line import Command, refused
+from report_data import BOTH, HOSTILE, TANGENT, WHOLE, drawn, origin, summarised
 
 LIMIT = 6_000_000
-CHROMIUM = shutil.which("chromium")
-HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
-
-
-def origin(text: str = "plain", finished: int = 4) -> Origin:
-    """Where a study comes from, with the same text in every field that is free."""
-    run = {
-        "started": text,
-        "versions": {text: text},
-        "git_commit": text,
-        "device": text,
-        "threads": 2,
-        "data_sha256": {text: text},
-        "outcome": text,
-    }
-    layout = {"balls_per_tile": 1, "members_per_block": 1, "epochs_per_call": 1}
-    record = Record.read({"experiment_sha256": text, "layout": layout, "runs": [run]})
-    assert record is not None
-    return Origin(text, f'task = "{text}"', record, finished, 4)
-
-
-@functools.cache
-def drawn(*names: str) -> tuple[xr.Dataset, xr.Dataset]:
-    """A synthetic study of which these variables were recorded."""
-    dataset, _ = study_data.study(rates=(1.0, 5.0, 7.5, 20.0), inits=3, epochs=80)
-    dataset[schema.TANGENT_GROWTH] = np.log(dataset["distance"] / dataset["distance"][..., 0])[
-        :, :, 0
-    ]
-    return summarised(dataset[list(names or ("distance", "loss", "test_accuracy"))])
-
-
-def summarised(recorded: xr.Dataset, score: str = "accuracy") -> tuple[xr.Dataset, xr.Dataset]:
-    if "replica" in recorded.coords and "replica" not in recorded.dims:
-        recorded = recorded.drop_vars("replica")
-    derived = derive(recorded, (0.7, 0.8) if "test_accuracy" in recorded else ())
-    return derived, summarise(derived, 0.8).assign_attrs({schema.SCORE: score})
 
 
 class Page(html.parser.HTMLParser):
@@ -237,7 +200,7 @@ def test_the_onset_in_words(attributes: dict[str, float], rho: list[float], word
 
 def test_no_learning_rate_reaches_the_target() -> None:
     dataset, _ = drawn()
-    dataset = dataset[["distance", "loss", "test_accuracy"]].drop_vars("target", errors="ignore")
+    dataset = dataset[list(WHOLE)].drop_vars("target", errors="ignore")
     derived = derive(dataset, (0.99,))
     summary = summarise(derived, 0.99)
     words = "No tested learning rate reaches a test accuracy of 0.99 within 80 epochs"
@@ -268,7 +231,7 @@ def test_without_a_test_score() -> None:
 
 
 def test_a_study_by_the_tangent() -> None:
-    dataset, summary = drawn(schema.TANGENT_GROWTH, "loss", "test_accuracy")
+    dataset, summary = drawn(*TANGENT)
     page = Page(report.render(dataset, summary, origin()))
     assert page.data["growth"] == "tangent"
     assert "Growth of a tangent vector" in page.text
@@ -279,9 +242,93 @@ def test_a_study_by_the_tangent() -> None:
     np.testing.assert_allclose(rise, dataset["exponent"].values[2, 0], rtol=1e-2)
 
 
+def test_a_study_by_both_shows_the_tangent_and_where_it_disagrees() -> None:
+    dataset, summary = drawn(*BOTH)
+    page = Page(report.render(dataset, summary, origin()))
+    assert [rate["disagree"] for rate in page.data["rates"]] == [[], [], [1], []]
+    assert summary["disagreeing"].values.tolist() == [0, 0, 1, 0]
+    assert "Dotted: what the tangent predicts" in page.text
+    for init, ball in enumerate(page.data["rates"][2]["balls"]):
+        one = dataset.isel(learning_rate=2, init=init)
+        distance, growth = one["distance"].values[0], one[schema.TANGENT_GROWTH].values
+        predicted = distance[0] * np.exp(growth)
+        shown = predicted <= 30 * distance.max()
+        assert (init == 1) == (not shown.all())
+        found = np.array(ball["tangent"], dtype=float)
+        np.testing.assert_allclose(found, np.where(shown, predicted, np.nan), rtol=1e-3)
+    assert "tangent" not in Page(report.render(*drawn(), origin())).data["rates"][2]["balls"][0]
+
+
+def test_the_clock_is_that_of_the_tangent_or_else_of_the_distances() -> None:
+    for kind, word, start, stop in (
+        (BOTH, "while a tangent vector grows", "transient_start", "transient_stop"),
+        (WHOLE, "until it saturates", "growth_start", "growth_stop"),
+    ):
+        dataset, summary = drawn(*kind)
+        page = Page(report.render(dataset, summary, origin()))
+        assert word in page.text
+        for row, rate in enumerate(page.data["rates"]):
+            for init, ball in enumerate(rate["balls"]):
+                one = dataset.isel(learning_rate=row, init=init)
+                np.testing.assert_array_equal(
+                    np.array(ball["times"], dtype=float), one["training_time"].values
+                )
+                if ball["chaotic"] is None:
+                    assert np.isnan(one[start]) or one["verdict"] != schema.EXPONENTIAL
+                    continue
+                span = (ball["chaotic"]["start"], ball["chaotic"]["stop"])
+                assert span == (float(one[start]), float(one[stop]))
+    assert page.data["rates"][2]["balls"][0]["chaotic"] is not None
+    assert {rate["lifetimes"] for rate in page.data["rates"]} == {None}
+
+
+def test_a_transient_without_an_end_is_open() -> None:
+    growth = np.array([np.interp(np.arange(61), [10, 20, 60], ends) for ends in ENDS])
+    dims = schema.RECORDED[schema.TANGENT_GROWTH].dims
+    recorded = xr.Dataset(
+        {schema.TANGENT_GROWTH: (dims, growth[None])},
+        {"learning_rate": [2.0], "init": range(4), "epoch": range(61)},
+    )
+    (rate,) = balls.curves(derive(recorded, ()))["rates"]
+    spans = [ball["chaotic"] for ball in rate["balls"]]
+    assert spans == [
+        {"start": 11.0, "stop": 20.0},
+        {"start": 11.0, "stop": 20.0},
+        {"start": 12.0, "stop": None},
+        None,
+    ]
+    lasting = rate["lifetimes"]
+    assert lasting["x"] == [0.0, 9.0, 32.0]
+    np.testing.assert_allclose(lasting["y"], [1, 1 / 3, 1 / 3], rtol=1e-3)
+    assert (lasting["censored"], lasting["level"]) == ([32.0], [0.3333])
+
+
+# What tangents have grown by at epochs 10, 20 and 60: two transients, one without end, none.
+ENDS = ([0.0, 8.0, 7.0], [0.0, 8.0, 7.0], [0.0, 5.0, 25.0], [0.0, 0.5, 0.4])
+
+
+@pytest.mark.slow
+def test_the_command_computes_it_again(chaotrain: Command, tmp_path: Path) -> None:
+    study = swept(tmp_path / "own")
+    text = report.write(study).read_text("utf-8")
+    assert "computed in Python, by chaotrain.sweep" in Page(text).text
+    assert "chaotrain run" not in Page(text).text
+    (tmp_path / "tiny.toml").write_text(tiny.FILE)
+    first = runs.run(experiment.load(tmp_path / "tiny.toml"), tmp_path / "a b")
+    page = Page(report.write(first).read_text("utf-8"))
+    command = "chaotrain run experiment.toml --out 'a b'"
+    assert f"it resumes, and computes nothing twice: {command} " in page.text
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "experiment.toml").write_text(page.downloads["experiment.toml"])
+    os.chdir(tmp_path / "elsewhere")
+    assert chaotrain(*shlex.split(command)[1:]).code == 0
+    again = ct.Study("a b").dataset
+    xr.testing.assert_identical(again, first.dataset)
+
+
 def test_what_is_not_finite_is_null() -> None:
     dataset, _ = study_data.study(rates=(1.0, 7.5), inits=2, epochs=80)
-    recorded = dataset[["distance", "loss", "test_accuracy"]].copy(deep=True)
+    recorded = dataset[list(WHOLE)].copy(deep=True)
     for name in recorded:
         recorded[name][1, :, ..., 40:] = np.nan
     recorded["loss"][1, 0, ..., 40:] = np.inf
@@ -297,7 +344,7 @@ def test_what_is_not_finite_is_null() -> None:
 
 def test_balls_that_did_not_run_are_left_out() -> None:
     dataset, _ = study_data.study(rates=(1.0, 7.5), inits=(1, 3), epochs=80)
-    recorded = dataset[["distance", "loss", "test_accuracy"]]
+    recorded = dataset[list(WHOLE)]
     page = Page(report.render(*summarised(recorded), origin(finished=3)))
     assert [rate["ran"] for rate in page.data["rates"]] == [1, 3]
     assert [len(rate["balls"]) for rate in page.data["rates"]] == [1, 3]
@@ -309,7 +356,7 @@ def test_balls_that_did_not_run_are_left_out() -> None:
 
 def test_what_a_study_says_is_text_and_nothing_else() -> None:
     dataset, _ = drawn()
-    recorded = dataset[["distance", "loss", "test_accuracy"]]
+    recorded = dataset[list(WHOLE)]
     harmless, hostile = (
         Page(report.render(*summarised(recorded, text), origin(text))) for text in ("x", HOSTILE)
     )
@@ -338,7 +385,7 @@ def test_only_two_scripts_may_run_and_nothing_is_requested() -> None:
 @pytest.mark.slow
 def test_the_paper_fits_and_says_what_it_leaves_out() -> None:
     dataset, _ = study_data.study(study_data.PAPER_RATES, inits=50, replicas=5, epochs=201)
-    recorded = dataset[["distance", "loss", "test_accuracy"]]
+    recorded = dataset[list(WHOLE)]
     text = report.render(*summarised(recorded), origin())
     assert len(text.encode()) < LIMIT
     page = Page(text)
@@ -398,151 +445,3 @@ def test_report_refuses_a_study_with_nothing_finished(chaotrain: Command, tmp_pa
     shutil.rmtree(tmp_path / "study" / "tiles")
     refused(chaotrain("report", "study"), "has no finished tile yet")
     assert not (tmp_path / "study" / "report.html").exists()
-
-
-# ---- in a browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Debian's Chromium, without a window."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
-
-
-def opened(browser: Any, path: Path, width: int = 1280) -> tuple[Any, list[str]]:
-    """The page at a width, and a list of whatever goes wrong in it or leaves it."""
-    page = browser.new_page(viewport={"width": width, "height": 900})
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda message: wrong.append(message.text))
-    page.on("dialog", lambda dialog: (wrong.append("a dialog"), dialog.dismiss()))
-    page.on("request", lambda request: wrong.append(request.url))
-    page.goto(path.as_uri())
-    page.wait_for_selector("#score .main-svg")
-    assert wrong.pop(0) == path.as_uri()
-    return page, wrong
-
-
-def shown(page: Any, plot: str) -> list[list[float]]:
-    """What a plot draws, without the fitted slopes."""
-    found: list[list[float]] = page.evaluate(
-        "(id) => document.getElementById(id).data"
-        ".filter((trace) => trace.name !== 'fitted slope').map((trace) => trace.y)",
-        plot,
-    )
-    return found
-
-
-KINDS = {
-    "whole": ("distance", "loss", "test_accuracy"),
-    "tangent": (schema.TANGENT_GROWTH, "loss", "test_accuracy"),
-    "no score": ("distance", "loss"),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("kind", KINDS)
-def test_choosing_a_learning_rate_shows_its_balls(
-    browser: Any, tmp_path: Path, kind: str, width: int
-) -> None:
-    dataset, summary = drawn(*KINDS[kind])
-    path = tmp_path / "report.html"
-    path.write_text(report.render(dataset, summary, origin()), "utf-8")
-    page, wrong = opened(browser, path, width)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    data = balls.curves(dataset)["rates"]
-    page.focus("#eta")
-    page.keyboard.press("Home")
-    for index, rate in enumerate(data):
-        assert page.text_content("#at-eta") == f"{summary['learning_rate'].values[index]:g}"
-        assert shown(page, "growth") == [ball["curve"] for ball in rate["balls"]]
-        assert shown(page, "loss") == [ball["loss"] for ball in rate["balls"]]
-        scores = [ball["test_accuracy"] for ball in rate["balls"] if "test_accuracy" in ball]
-        assert shown(page, "score") == scores
-        assert page.evaluate("document.getElementById('histogram').data[0].x") == rate["exponents"]
-        said = page.text_content("#said")
-        assert f"ρ = {float(summary['rho'][index]):.3g}" in said.replace("\xa0", " ")
-        page.keyboard.press("ArrowRight")
-    curves = shown(page, "rates")
-    assert curves[:2] == [summary[name].values.tolist() for name in ("nmle", "rho")]
-    if "test_accuracy" in dataset:
-        assert curves[2] == summary["mean_training_time"].sel(target=0.8).values.tolist()
-        page.select_option("#target", label="0.7")
-        times = summary["mean_training_time"].sel(target=0.7).values.tolist()
-        assert shown(page, "rates")[2] == times
-    assert wrong == []
-
-
-@pytest.mark.slow
-def test_learning_rates_with_nothing_to_show(browser: Any, tmp_path: Path) -> None:
-    dataset, _ = study_data.study(rates=(1.0, 7.5, 20.0), inits=(2, 0, 2), epochs=80)
-    recorded = dataset[["distance", "loss", "test_accuracy"]].copy(deep=True)
-    for name in recorded:
-        recorded[name][2] = np.nan
-        recorded[name][2, ..., 0] = 1.0
-    path = tmp_path / "report.html"
-    path.write_text(report.render(*summarised(recorded), origin(finished=2)), "utf-8")
-    page, wrong = opened(browser, path)
-    page.focus("#eta")
-    page.keyboard.press("Home")
-    assert len(shown(page, "loss")) == 2
-    page.keyboard.press("ArrowRight")
-    assert page.text_content("#said").startswith("0 balls ran, 0 were decided. λnMLE = –")
-    assert [shown(page, plot) for plot in ("growth", "histogram", "loss", "score")] == [[]] * 4
-    page.keyboard.press("ArrowRight")
-    assert page.text_content("#verdicts") == "2 blow-up"
-    assert shown(page, "histogram") == []
-    assert wrong == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("width", [390, 1280])
-def test_everybody_can_use_it(browser: Any, tmp_path: Path, width: int) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    path = tmp_path / "report.html"
-    path.write_text(report.render(*drawn(), origin(finished=3)), "utf-8")
-    page, _ = opened(browser, path, width)
-    found = axe.Axe().run(page).response
-    assert len(found["passes"]) > 20
-    assert [(rule["impact"], rule["id"]) for rule in found["violations"]] == []
-
-
-@pytest.mark.slow
-def test_a_click_chooses_and_the_sliders_answer(browser: Any, tmp_path: Path) -> None:
-    dataset, summary = drawn()
-    path = tmp_path / "report.html"
-    path.write_text(report.render(dataset, summary, origin()), "utf-8")
-    page, wrong = opened(browser, path)
-    page.locator("#rates .scatterlayer .point").first.scroll_into_view_if_needed()
-    box = page.locator("#rates .scatterlayer .point").first.bounding_box()
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    assert page.text_content("#at-eta") == "1"
-    page.focus("#ask-target")
-    page.keyboard.press("Home")
-    first = verdict.recommended(dataset)["target"][0]
-    assert page.text_content("#say-target") == first["words"]
-    marks = page.evaluate("document.getElementById('rates').layout.shapes.map((s) => s.x0)")
-    assert first["learning_rate"] in marks
-    with page.expect_download() as download:
-        page.click("a[download='summary.json']")
-    assert Path(download.value.path()).read_text("utf-8") == exports.summary_json(summary)
-    assert wrong == []
-
-
-@pytest.mark.slow
-def test_a_hostile_study_does_nothing(browser: Any, tmp_path: Path) -> None:
-    dataset, _ = drawn()
-    path = tmp_path / "report.html"
-    found = summarised(dataset[["distance", "loss", "test_accuracy"]], HOSTILE)
-    path.write_text(report.render(*found, origin(HOSTILE)), "utf-8")
-    page, wrong = opened(browser, path)
-    assert page.text_content("h1") == HOSTILE
-    assert page.locator("img").count() == 0
-    assert wrong == []

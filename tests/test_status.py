@@ -43,18 +43,17 @@ def half_done(study: ct.Study, *more: str) -> None:
     """Leave two of the six tiles, a run that did not end, and a log with times of our own."""
     for index in range(2, 6):
         for path in study.store.pair(index):
-            path.unlink()
-    path = study.path / "provenance.json"
-    record = json.loads(path.read_text())
+            path.unlink(missing_ok=True)
     for field in ("ended", "outcome"):
-        del record["runs"][0][field]
-    path.write_text(json.dumps(record))
+        tiny.edit_provenance(
+            study.path, lambda record, field=field: record["runs"][0].pop(field, None)
+        )
     lines = [
         '{"time": "2026-01-01T12:00:00+0000", "event": "started", "threads": 2}',
         '{"time": "2026-01-01T12:00:12+0000", "event": "tile", "tile": 0, "balls": [[0, 0]], '
-        '"seconds": 11.0}',
+        '"seconds": 11.0, "network_epochs": 36}',
         '{"time": "2026-01-01T12:00:20+0000", "event": "tile", "tile": 1, "balls": [[0, 1]], '
-        '"seconds": 8.0}',
+        '"seconds": 8.0, "network_epochs": 36}',
         *more,
     ]
     (study.path / "log.jsonl").write_text("\n".join(lines))
@@ -80,7 +79,8 @@ def test_a_study_that_runs(study: ct.Study) -> None:
     assert (found.state, found.tiles_done, found.tiles) == ("running", 2, 6)
     assert found.seconds_per_tile == 9.5
     # Two balls of three members in 20 s, four balls left, and 5 s have passed since.
-    assert found.members_per_second == 6 / 20
+    assert found.network_epochs_per_second == 2 * 36 / 20
+    assert found.limit_fraction is None
     assert found.seconds_left == 4 * 10 - 5
     assert late.seconds_left == 0
     assert found.last == {
@@ -88,6 +88,7 @@ def test_a_study_that_runs(study: ct.Study) -> None:
         "event": "tile",
         "tile": 1,
         "seconds": 8.0,
+        "network_epochs": 36,
     }
 
 
@@ -95,9 +96,28 @@ def test_only_the_last_run_tells_the_speed(study: ct.Study) -> None:
     half_done(study, '{"time": "2026-01-01T13:00:00+0000", "event": "started"}', "no JSON", "[1]")
     with study.store.locked():
         found = status.of_study(study.path)
-    assert (found.seconds_per_tile, found.members_per_second, found.seconds_left) == (None,) * 3
+    assert found.seconds_per_tile is found.network_epochs_per_second is found.seconds_left is None
     assert "2 of 6 tiles, running" in str(found)
     assert "left: unknown; last: started at 2026-01-01T13:00:00+0000" in str(found)
+
+
+def test_the_share_of_the_matrix_product_limit(study: ct.Study) -> None:
+    limit = '{"time": "2026-01-01T12:00:00+0000", "event": "limit", "product_flops": 9e9, %s}'
+    half_done(study, limit % '"epoch_flops": 1e9')  # 9 network-epochs a second and worker
+    found = status.of_study(study.path)
+    assert found.limit_fraction == pytest.approx(2 * 36 / (11 + 8) / 9)
+    assert "3.6 network-epochs/s (42% of the matrix-product limit)" in str(found)
+    half_done(study, limit % '"epoch_flops": 0')
+    assert status.of_study(study.path).limit_fraction is None
+
+
+def test_a_log_of_an_earlier_version_tells_no_speed(study: ct.Study) -> None:
+    half_done(study)
+    path = study.path / "log.jsonl"
+    path.write_text(path.read_text().replace(', "network_epochs": 36', ""))
+    found = status.of_study(study.path)
+    assert found.network_epochs_per_second is None
+    assert found.seconds_per_tile == 9.5
 
 
 def test_a_study_that_was_killed(study: ct.Study) -> None:
@@ -139,8 +159,7 @@ def test_a_study_without_a_lock_does_not_run_and_gets_none(study: ct.Study) -> N
 
 
 def test_a_record_without_a_run_is_refused(study: ct.Study) -> None:
-    path = study.path / "provenance.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"runs": []}))
+    tiny.edit_provenance(study.path, lambda record: record.update(runs=[]))
     with pytest.raises(UserError, match="has no run in provenance"):
         status.of_study(study.path)
 

@@ -16,7 +16,7 @@ import pytest
 
 import chaotrain as ct
 import tiny
-from chaotrain import files
+from chaotrain import files, tile_files
 from chaotrain.errors import UserError
 from chaotrain.experiment import CustomExperiment, validated
 from chaotrain.store import Store
@@ -33,12 +33,6 @@ def study(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ct
 
 def again(study: ct.Study) -> ct.Study:
     return ct.sweep(tiny.MAP, out=study.path, **tiny.GRID)
-
-
-def edit(path: Path, change: Callable[[Any], object]) -> None:
-    content = json.loads(path.read_text())
-    replaced = change(content)
-    path.write_text(json.dumps(content if replaced is None else replaced))
 
 
 # ---- what a study directory holds
@@ -147,7 +141,7 @@ def test_a_change_of_versions_or_threads_is_warned_of_and_recorded(
         record["runs"][0]["versions"]["jax"] = "0.0.1"
         record["runs"][0]["threads"] = 1000
 
-    edit(study.path / "provenance.json", older)
+    tiny.edit_provenance(study.path, older)
     again(study)  # nothing is left to compute, so nothing can differ
     for path in study.store.pair(5):
         path.unlink()
@@ -230,8 +224,7 @@ def swap_with_another(folder: Path) -> None:
 def with_matching_record(content: bytes) -> Damage:
     def damage(folder: Path) -> None:
         (folder / "tiles" / "00003.npz").write_bytes(content)
-        digest = hashlib.sha256(content).hexdigest()
-        edit(folder / "tiles" / "00003.json", lambda record: record.update(sha256=digest))
+        (folder / "tiles" / "00003.json").write_bytes(tile_files.record_of(content, [(1, 1)]))
 
     return damage
 
@@ -273,18 +266,20 @@ def test_a_damaged_tile_is_named_and_never_read(study: ct.Study, name: str) -> N
     assert words in problem
     assert "00003.npz" in problem
     for read in ("recorded", "dataset", "summary"):
-        with pytest.raises(UserError, match=rf"00003\.npz {words}|00003\.npz .*{words}.*: delete"):
+        with pytest.raises(
+            UserError, match=rf"00003\.npz .*{words}.*: chaotrain verify .* --repair"
+        ):
             getattr(opened, read)
     # The remedy that the message gives.
-    for path in study.store.pair(3):
-        path.unlink(missing_ok=True)
+    assert opened.repair() == [problem]
+    assert opened.finished == [0, 1, 2, 4, 5]
     again(study)
     assert tiny.tiles(study.path) == before
 
 
 def test_a_tile_of_other_epochs_is_named(study: ct.Study) -> None:
     with_matching_record(npz(loss=np.zeros((1, 5))))(study.path)
-    with pytest.raises(UserError, match=r"00003\.npz: loss is of another experiment"):
+    with pytest.raises(UserError, match=r"00003\.npz holds loss of another experiment"):
         ct.Study(study.path).recorded  # noqa: B018
 
 
@@ -318,14 +313,14 @@ def test_a_garbled_provenance_is_named(study: ct.Study, name: str) -> None:
     if isinstance(change, str):
         path.write_text(change, errors="surrogateescape")
     else:
-        edit(path, lambda record: (change(record), None)[1])
+        tiny.edit_provenance(study.path, change)
     for use in (lambda: ct.Study(study.path), lambda: again(study)):
         with pytest.raises(UserError, match=r"provenance\.json was altered: restore it"):
             use()
 
 
 def test_another_cut_into_tiles_is_noticed(study: ct.Study) -> None:
-    edit(study.path / "provenance.json", lambda r: r["layout"].update(balls_per_tile=2))
+    tiny.edit_provenance(study.path, lambda r: r["layout"].update(balls_per_tile=2))
     opened = ct.Study(study.path)
     assert len(opened.verify()) == 3
     with pytest.raises(UserError, match="holds other balls"):

@@ -281,7 +281,8 @@ def test_a_collection_takes_an_executor(tmp_path: Path) -> None:
     with Counting(2) as pool:
         found = atlas.run(collection, tmp_path / "study", executor=pool)
     assert found.finished == ["relu"]
-    assert pool.given == 1 + 2
+    # What it computes with, how fast, and two tiles.
+    assert pool.given == 1 + 1 + 2
 
 
 # ---- the command line

@@ -18,7 +18,18 @@ import numpy as np
 import pytest
 
 import chaotrain as ct
-from chaotrain import anatomy, ensembles, experiment, layout, runs, store, systems, tasks, workers
+from chaotrain import (
+    anatomy,
+    ensembles,
+    experiment,
+    files,
+    layout,
+    runs,
+    store,
+    systems,
+    tasks,
+    workers,
+)
 
 FILE = """
 task = "tiny"
@@ -69,6 +80,14 @@ _systems: dict[str, Any] = {}
 def tiles(folder: Path) -> dict[str, bytes]:
     """The tiles and records of a study."""
     return {path.name: path.read_bytes() for path in sorted((folder / "tiles").iterdir())}
+
+
+def edit_provenance(folder: Path, change: Callable[[Any], object]) -> None:
+    """Change the provenance of a study as if it had been written so."""
+    path = folder / "provenance.json"
+    fields = files.unsealed(path.read_bytes())
+    change(fields)
+    path.write_bytes(files.sealed(fields))
 
 
 def kept(folder: Path) -> dict[str, tuple[int, int]]:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from chaotrain.cli import main
+from chaotrain import cli, compiled
+
+
+def main() -> int:
+    """Run the command line, with what JAX compiles kept for the next time."""
+    compiled.keep()
+    return cli.main()
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -84,7 +84,9 @@ def run(
     ] = None,
     dask: Annotated[
         str | None,
-        typer.Option("--dask", metavar="ADDRESS", help="Compute on the cluster of this scheduler."),
+        typer.Option(
+            "--dask", metavar="ADDRESS", help="Compute on the cluster of this scheduler, or file."
+        ),
     ] = None,
 ) -> None:
     """Run an experiment or a collection into DIR, or go on with it; then print and draw it."""
@@ -92,6 +94,7 @@ def run(
 
     found: Study | atlas.Atlas
     settings = atlas.load(source, overrides or (), scale)
+    showing.tell_functions(settings)
     with pools.chosen(workers, dask) as executor:
         if isinstance(settings, atlas.Collection):
             found = atlas.run(settings, out, progress.shown, data_dir, executor)
@@ -99,10 +102,10 @@ def run(
             with progress.shown() as tick:
                 found = runs.run(settings, out, tick, data_dir, executor)
     showing.summary(found)
-    for path in showing.draw(found):
+    drawn = showing.draw(found)
+    for path in drawn:
         typer.echo(path)
-    if not isinstance(found, atlas.Atlas):
-        typer.echo(showing.report(found))
+    typer.echo(showing.report(found, drawn))
 
 
 @app.command()
@@ -116,6 +119,7 @@ def noise(
     from chaotrain import experiment, progress, sensitivity, showing, tables
 
     settings = experiment.load(source, overrides or ())
+    showing.tell_functions(settings)
     both = sensitivity.compare(settings, out, progress.shown, data_dir)
     weights, batches = (study.dataset for study in both)
     tables.show_noise(both[0].summary, sensitivity.compared(weights, batches))
@@ -138,6 +142,7 @@ def anatomy(
     from chaotrain import experiment, progress, showing
 
     settings = experiment.load(source, overrides or ())
+    showing.tell_functions(settings)
     with progress.shown() as tick:
         data = dissection.run(settings, out, eta, init, every, tick, data_dir)
     typer.echo(dissection.transient(data.growth))
@@ -165,6 +170,7 @@ def onset(
 
     # The search chooses the learning rates, so that a file need not have them.
     settings = experiment.load(source, overrides or (), {"learning_rates": [1.0]})
+    showing.tell_functions(settings)
     found = find_onset(
         systems.system_of(settings, data_dir),
         budget=budget,
@@ -220,12 +226,12 @@ def report(
     folder: Directory,
     shown: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
-    """Write a study as one HTML page, DIR/report.html, that needs no network."""
+    """Write a study or a collection as one HTML page, DIR/report.html, that needs no network."""
     from chaotrain import showing
 
-    study = showing.single(folder)
-    typer.echo(showing.report(study, shown))
-    showing.tell_unfinished(study)
+    found = showing.opened(folder)
+    typer.echo(showing.report(found, shown=shown))
+    showing.tell_unfinished(found)
 
 
 @app.command()
@@ -249,11 +255,17 @@ def compare(
 
 
 @app.command()
-def verify(folder: Directory) -> None:
-    """Check every finished tile against its SHA-256."""
+def verify(
+    folder: Directory,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Remove damaged tiles; the next run computes them anew."),
+    ] = False,
+) -> None:
+    """Check all that is stored in DIR against its SHA-256."""
     from chaotrain import showing
 
-    if not showing.verify(showing.opened(folder)):
+    if not showing.verify(showing.opened(folder), repair):
         raise typer.Exit(1)
 
 

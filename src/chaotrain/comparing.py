@@ -13,6 +13,7 @@ from chaotrain import atlas, exports, figures, files, report, showing, tables
 from chaotrain.atlas import Atlas
 from chaotrain.errors import UserError
 from chaotrain.experiment import differences
+from chaotrain.explaining import printable
 from chaotrain.study import Study
 
 NAME = "comparison"
@@ -53,7 +54,7 @@ def names(paths: Sequence[Path]) -> list[str]:
     often = Counter(end for some in ends for end in set(some))
     chosen = (next(end for end in some if often[end] == 1) for some in ends)
     # A name may hold what neither a terminal nor a page can show.
-    return ["".join(c if c.isprintable() else ascii(c)[1:-1] for c in name) for name in chosen]
+    return [printable(name) for name in chosen]
 
 
 def show(found: dict[str, Study], as_json: bool) -> None:
@@ -87,7 +88,8 @@ def write(found: dict[str, Study], folder: Path) -> list[Path]:
         paths = figures.save_cases(title, panels, folder, NAME)
         picture = next(path for path in paths if path.suffix == ".png").read_bytes()
         page = folder / f"{NAME}.html"
-        text = report.render_comparison(_rows(found), _differences(found), picture)
+        section = report.section("", _rows(found), _differences(found), picture)
+        text = report.render_comparison("comparison", title, [section])
         files.write(page, text.encode())
     return [*paths, page]
 

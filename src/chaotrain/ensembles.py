@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -65,6 +65,25 @@ def stack(states: list[State]) -> State:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
 
 
+class Course(NamedTuple):
+    """How far balls have come: their states, where their references began, and the path since."""
+
+    states: State
+    origin: State
+    path: Array
+
+    @classmethod
+    def begun(cls, states: State) -> Course:
+        """That of initial states with leading axes (ball, member)."""
+        balls = jax.tree.leaves(states)[0].shape[0]
+        return cls(states, jax.tree.map(lambda leaf: leaf[:, 0], states), jnp.zeros(balls))
+
+    def of(self, balls: np.ndarray, members: int | None = None) -> Course:
+        """That of some of the balls, with all members or the first ones."""
+        states = jax.tree.map(lambda leaf: leaf[balls, :members], self.states)
+        return Course(states, jax.tree.map(lambda leaf: leaf[balls], self.origin), self.path[balls])
+
+
 def evolve(
     system: Map,
     states: State,
@@ -91,13 +110,47 @@ def evolve(
         reference) and every observable of the reference (ball, T + 1).
     """
     with jax.enable_x64(True):
-        run, carry = _compiled(system, states, etas, epochs, layout, distance)
-        for start, stop in _calls(epochs + 1, layout.epochs_per_call):
-            carry = run(carry, start, stop)
-            carry[-1]["distance"].block_until_ready()
-            if progress is not None:
-                progress(stop - 1)
-        return {name: np.moveaxis(np.asarray(rows), 0, -1) for name, rows in carry[-1].items()}
+        course = Course.begun(states)
+        return follow(
+            system, course, etas, epochs + 1, layout, distance=distance, progress=progress
+        )[1]
+
+
+def follow(
+    system: Map,
+    course: Course,
+    etas: Array,
+    epochs: int,
+    layout: Layout,
+    *,
+    room: int | None = None,
+    distance: Distance = l1,
+    progress: Progress | None = None,
+) -> tuple[Course, Recorded]:
+    """Evolve balls from where they are; 64-bit types are the caller's to switch on.
+
+    Args:
+        system: The map.
+        course: Where the balls are.
+        etas: Learning rates, shape (ball,).
+        epochs: Steps; entry 0 of the result belongs to the states given.
+        layout: As for `evolve`.
+        room: Epochs that the compiled code has room for, so that it serves several lengths.
+        distance: As for `evolve`.
+        progress: As for `evolve`.
+
+    Returns:
+        Where they are after the last step, and what `evolve` records, up to the epoch before it.
+    """
+    run, carry = _compiled(system, course, etas, room or epochs, layout, distance)
+    for start, stop in _calls(epochs, layout.epochs_per_call):
+        carry = run(carry, start, stop)
+        carry[-1]["distance"].block_until_ready()
+        if progress is not None:
+            progress(stop - 1)
+    *reached, rows = carry
+    recorded = {name: np.moveaxis(np.asarray(row)[:epochs], 0, -1) for name, row in rows.items()}
+    return Course(*reached), recorded
 
 
 def visit(
@@ -115,7 +168,7 @@ def visit(
     Yields:
         Each epoch 0, `every`, 2 `every`, ... up to T with the states (ball, member, ...) then.
     """
-    run, carry = _compiled(system, states, etas, epochs, layout, l1)
+    run, carry = _compiled(system, Course.begun(states), etas, epochs + 1, layout, l1)
     yield 0, states
     for epoch in range(every, epochs + 1, every):
         for start, stop in _calls(every, layout.epochs_per_call):
@@ -130,7 +183,7 @@ def _calls(rows: int, length: int) -> Iterator[tuple[int, int]]:
 
 
 def _compiled(
-    system: Map, states: State, etas: Array, epochs: int, layout: Layout, distance: Distance
+    system: Map, course: Course, etas: Array, room: int, layout: Layout, distance: Distance
 ) -> tuple[Callable[[Any, int, int], Any], Any]:
     """The compiled run over a range of epochs, and its first carry."""
     # A map that is no pytree of arrays is a constant of the compiled code.
@@ -139,17 +192,11 @@ def _compiled(
     etas = jnp.asarray(etas)
     block = layout.members_per_block
 
-    reference = jax.tree.map(lambda leaf: leaf[:, 0], states)
     row = jax.eval_shape(
-        functools.partial(_row, constant, block=block, distance=distance),
-        argument,
-        states,
-        reference,
-        jnp.zeros(len(etas)),
-        etas,
+        functools.partial(_row, constant, block=block, distance=distance), argument, *course, etas
     )[0]
-    buffers = jax.tree.map(lambda out: jnp.zeros((epochs + 1, *out.shape), out.dtype), row)
-    carry = (states, reference, jnp.zeros(len(etas)), buffers)
+    buffers = jax.tree.map(lambda out: jnp.zeros((room, *out.shape), out.dtype), row)
+    carry = (*course, buffers)
 
     def run(carry: Any, start: int, stop: int) -> Any:
         return _run(constant, argument, carry, etas, start, stop, block, distance)

@@ -46,6 +46,9 @@ class Grid(Model):
             "tangent", which is exact and needs neither replicas nor ε; or by "both".
         horizon: Whether each initialisation is trained once more with its sums over samples in
             another order, to see from which epoch on rounding makes another training.
+        stop: Whether every member is trained for all "epochs", or only until it is "decided":
+            replicas until the exponent of their ball needs them no longer, then the reference
+            until it has reached all targets.
         seed: Initialisation i is drawn with the JAX key fold_in(key(seed), i).
         targets: Test accuracies whose training time τ is measured, in increasing order.
         target: The main target, one of `targets`; by default the largest.
@@ -59,6 +62,7 @@ class Grid(Model):
     epsilon: Width = 1e-8
     method: Literal["perturbation", "tangent", "both"] = "perturbation"
     horizon: bool = False
+    stop: Literal["epochs", "decided"] = "epochs"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     targets: list[Share] = Field(default=[0.9], min_length=1)
     target: Share | None = None
@@ -92,6 +96,11 @@ class Grid(Model):
         elif self.target not in self.targets:
             raise ValueError(
                 f"target = {self.target}: choose one of targets = {short(self.targets)}"
+            )
+        if self.stop == "decided" and (self.follows_tangent or self.horizon):
+            other = "horizon = true" if self.horizon else f"method = {self.method!r}"
+            raise ValueError(
+                f"stop = 'decided': {other} needs every epoch, use stop = 'epochs' with it"
             )
         balls = sum(self.inits_each)
         if balls > MOST_BALLS:
@@ -170,6 +179,17 @@ class Experiment(Grid):
     measured: Literal["parameters", "state"] = "parameters"
     dtype: Literal["float64", "float32"] = "float64"
     targets: list[Share] = Field(default=[])
+
+    @property
+    def functions(self) -> dict[str, str]:
+        """The functions of one's own that a run imports, by the fields that name them."""
+        is_file = self.task.lower().endswith((".npz", ".csv"))
+        named = {
+            "network.function": self.network.function,
+            "task": self.task if ":" in self.task and not is_file else None,
+            "augment": self.augment,
+        }
+        return {field: name for field, name in named.items() if name is not None}
 
     def with_targets(self, target: float) -> Experiment:
         """The experiment with the task's target where it has none of its own."""
@@ -280,9 +300,9 @@ def _flat(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _read(path: Path, known: Mapping[str, str]) -> dict[str, Any]:
     try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is not a text file in UTF-8: write it in TOML") from None
+        text = written.read(path)
+    except UserError:
+        raise
     except (OSError, ValueError):  # also a path with a null in it
         hint = near(str(path), known, "presets are")
         raise UserError(f"{path} is neither a preset nor a readable file{hint}") from None

@@ -71,6 +71,16 @@ def short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def printable(text: str) -> str:
+    r"""A text that a terminal shows and does not obey.
+
+    Example:
+        >>> print(printable("a" + chr(27) + "[2Jb"))
+        a\x1b[2Jb
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def check_strength(field: str, value: float) -> None:
     """Check that a strength is a number from 0 on.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from chaotrain.explaining import short
 
@@ -14,6 +14,21 @@ Steps = Annotated[int, Field(ge=2, le=10**6)]
 Width = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Memory = Annotated[float, Field(gt=0, le=10**6, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+
+
+def _is_storable(value: Any) -> Any:
+    """Refuse integers that TOML cannot hold, wherever they are."""
+    if isinstance(value, int) and not -LARGEST <= value < LARGEST:
+        raise ValueError("give integers of at most 64 bits")
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for entry in inside:
+        _is_storable(entry)
+    return value
+
+
+# TOML's own limit of an integer.
+LARGEST = 2**63
+Options = Annotated[dict[str, Any], AfterValidator(_is_storable)]
 
 
 class Model(BaseModel):
@@ -49,7 +64,7 @@ class NetworkFields(Model):
     kernel: Count = 3
     pooling: Literal["max", "average"] = "max"
     function: str | None = None
-    options: dict[str, Any] = Field(default={})
+    options: Options = Field(default={})
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -83,8 +98,8 @@ class OptimizerFields(Model):
     """
 
     name: str = "sgd"
-    options: dict[str, Any] = Field(default={})
-    schedule: dict[str, Any] | None = None
+    options: Options = Field(default={})
+    schedule: Options | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from chaotrain.errors import UserError
 
 # Part of the name of whatever is being written.
 UNFINISHED = ".tmp"
 FULL = (errno.ENOSPC, errno.EDQUOT)
+# Bytes of a text or a record: more than the list of a million balls takes.
+MOST_TEXT = 2**24
+# The field of a record that holds the SHA-256 of the others.
+SEAL = "seal"
+# How much is read at a time from the end of a log.
+BLOCK = 2**16
 
 
 @contextlib.contextmanager
@@ -41,7 +49,7 @@ def write(path: Path, content: bytes) -> None:
     Raises:
         UserError: If it cannot be written; nothing is left of it.
     """
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("xb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -58,6 +66,7 @@ def replacing(path: Path) -> Iterator[Path]:
     with writing(path.parent):
         if not path.parent.is_dir():  # which Zarr would make
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        remove(temporary)  # it may be a link to anywhere
         try:
             yield temporary
             temporary.replace(path)
@@ -74,9 +83,9 @@ def append_line(path: Path, line: str) -> None:
         UserError: If it cannot be written.
     """
     content = f"{line}\n".encode()
-    with writing(path.parent), path.open("a+b", buffering=0) as file:
-        file.seek(0)
-        whole = file.read().rfind(b"\n") + 1
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+    with writing(path.parent), regular(path, flags, "r+b", buffering=0) as file:
+        whole = _end_of_lines(file)
         file.truncate(whole)
         try:
             if file.write(content) < len(content):
@@ -84,6 +93,64 @@ def append_line(path: Path, line: str) -> None:
         except OSError:
             file.truncate(whole)
             raise
+
+
+def _end_of_lines(file: IO[bytes]) -> int:
+    """Where the last whole line of a file ends; only its end is read."""
+    stop = file.seek(0, os.SEEK_END)
+    while stop:
+        start = max(0, stop - BLOCK)
+        file.seek(start)
+        found = file.read(stop - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        stop = start
+    return 0
+
+
+@contextlib.contextmanager
+def regular(
+    path: Path, flags: int = os.O_RDONLY, mode: str = "rb", *, links: bool = False, **more: Any
+) -> Iterator[IO[bytes]]:
+    """A file opened, unless it is a pipe, a device or, if `links` does not allow it, a link.
+
+    Raises:
+        OSError: If it is, or cannot be opened.
+    """
+    flags |= os.O_NONBLOCK | os.O_CLOEXEC | (0 if links else os.O_NOFOLLOW)
+    with open(os.open(path, flags, 0o666), mode, **more) as file:  # noqa: PTH123
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        yield file
+
+
+def read(path: Path, most: int = MOST_TEXT, *, links: bool = False) -> bytes:
+    """The content of a regular file, of which nothing is read if it is larger than it may be.
+
+    Args:
+        path: The file.
+        most: Bytes that it may have.
+        links: Whether it may be a symbolic link: what a user names may, what lies in a study not,
+            since that may come from a stranger.
+
+    Raises:
+        OSError: If it cannot be read, or should not.
+    """
+    with regular(path, links=links) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        return file.read(size)
+
+
+def check_folder(folder: Path) -> None:
+    """Check that a folder inside of a study leads nowhere else.
+
+    Raises:
+        UserError: If it is a symbolic link.
+    """
+    if folder.is_symlink():
+        raise UserError(f"{folder} is a symbolic link: put the folder itself there")
 
 
 def check_makeable(folder: Path) -> None:
@@ -113,8 +180,8 @@ def remove(path: Path) -> None:
     """Remove a file or a folder, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+    elif os.path.lexists(path):  # a read-only disk refuses to remove even what is not there
+        path.unlink()
 
 
 def read_json(path: Path) -> Any:
@@ -123,8 +190,36 @@ def read_json(path: Path) -> Any:
     Raises:
         OSError: If it cannot be read.
     """
+    return _parsed(read(path))
+
+
+def sealed(fields: Mapping[str, Any]) -> bytes:
+    """Fields as JSON, with the SHA-256 of the rest among them, so that any change shows.
+
+    Example:
+        >>> unsealed(sealed({"inits": 4})), unsealed(sealed({"inits": 4}).replace(b"4", b"5"))
+        ({'inits': 4}, None)
+    """
+    digest = hashlib.sha256(json.dumps(fields).encode()).hexdigest()
+    return f"{json.dumps({SEAL: digest, **fields}, indent=2)}\n".encode()
+
+
+def unsealed(content: bytes) -> dict[str, Any] | None:
+    """The fields that were `sealed`, or None if that is not how they were written."""
+    found = _parsed(content)
+    if not isinstance(found, dict):
+        return None
+    fields = {name: value for name, value in found.items() if name != SEAL}
     try:
-        return json.loads(path.read_bytes())
+        return fields if sealed(fields) == content else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _parsed(content: bytes) -> Any:
+    """The value that JSON holds, or None if it is none."""
+    try:
+        return json.loads(content)
     except (ValueError, RecursionError):
         return None
 

@@ -152,6 +152,10 @@ def _is_weight(parameters: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf.ndim >= 2, parameters)
 
 
+# Numbers that an optimiser may keep of the six of `_try`.
+MOST_BUFFERS = 10**5
+
+
 def _check_names(field: str, given: Mapping[str, Any], allowed: list[str]) -> None:
     for option in given:
         if option not in allowed:
@@ -167,6 +171,9 @@ def _try(optimizer: Named) -> None:
     tree = {"weight": jnp.ones((2, 2)), "bias": jnp.ones(2)}
 
     try:
+        buffers = jax.tree.leaves(jax.eval_shape(optimizer(1.0).init, tree))
+        if sum(leaf.size for leaf in buffers) > MOST_BUFFERS:
+            raise ValueError("its buffers are too large")
         starts = [optimizer(eta).init(tree) for eta in (0.0, 1.0)]
         optimizer(1.0).update(tree, starts[1], tree)
     except Exception as error:

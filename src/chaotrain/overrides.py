@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from chaotrain.errors import UserError
+from chaotrain import files
+from chaotrain.errors import UserError, one_line
+
+# More levels than any experiment has.
+DEEPEST = 32
 
 
 def parse(text: str, origin: str | Path) -> dict[str, Any]:
@@ -17,11 +22,26 @@ def parse(text: str, origin: str | Path) -> dict[str, Any]:
         UserError: If it is not valid TOML; `origin` says where it came from.
     """
     try:
-        return tomllib.loads(text)
+        found = tomllib.loads(text)
+        _check(found)
     except RecursionError:
         raise UserError(f"{origin} is not valid TOML: it is nested too deeply") from None
     except ValueError as error:  # also an integer with more digits than Python reads
-        raise UserError(f"{origin} is not valid TOML: {error}") from None
+        raise UserError(f"{origin} is not valid TOML: {one_line(error)}") from None
+    return found
+
+
+def read(path: Path) -> str:
+    """The text of a file that a user names.
+
+    Raises:
+        UserError: If it is no text.
+        OSError: If it cannot be read, or is no file or too large for an experiment's.
+    """
+    try:
+        return files.read(path, links=True).decode()
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not a text file in UTF-8: write it in TOML") from None
 
 
 def apply(fields: dict[str, Any], override: str) -> None:
@@ -53,9 +73,30 @@ def apply(fields: dict[str, Any], override: str) -> None:
     fields[field] = _value(override, text.strip())
 
 
+def _check(value: Any) -> None:
+    """Check that values lie within values to some depth only.
+
+    Raises:
+        ValueError: If they lie deeper.
+    """
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inside for entry in level for inside in _within(entry)]
+        if not level:
+            return
+    raise ValueError("it is nested too deeply")
+
+
+def _within(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
 def _value(override: str, text: str) -> Any:
     try:
         found = tomllib.loads(f"value = {text}")
+        _check(found)
     except (ValueError, RecursionError):
         found = {}
     if found.keys() == {"value"}:  # a line break could smuggle in more

@@ -9,17 +9,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from pydantic import ValidationError
 
-from chaotrain import experiment, files, overrides, provenance
+from chaotrain import experiment, files, memory, overrides, provenance
 from chaotrain.errors import ProvenanceWarning, UserError
 from chaotrain.experiment import Grid
 from chaotrain.provenance import Run
@@ -63,9 +61,9 @@ class Parts:
 
     def _check_same(self) -> None:
         try:
-            fields = overrides.parse(self.record.read_text("utf-8"), self.record)
+            fields = overrides.parse(files.read(self.record).decode(), self.record)
             held = experiment.validated(type(self.asked), fields)
-        except (UserError, UnicodeDecodeError):
+        except (UserError, UnicodeDecodeError, OSError):
             raise UserError(
                 f"{self.record} was altered: restore it, or run anew in another directory"
             ) from None
@@ -104,18 +102,14 @@ class Parts:
             path = self.store.tiles / f"{name}.nc"
             record = path.with_suffix(".json")
             if record.exists():
-                return _read(path, record, run)
+                return read(path, record, run)
             started = time.perf_counter()
             found = compute()
             content = bytes(found.to_netcdf(engine="scipy"))
             files.write(path, content)
-            described = {
-                "sha256": hashlib.sha256(content).hexdigest(),
-                "variables": list(found.data_vars),  # which NetCDF puts in another order
-                "seconds": round(time.perf_counter() - started, 3),
-                "run": run.model_dump(exclude_unset=True),
-            }
-            files.write(record, f"{json.dumps(described)}\n".encode())
+            names = list(map(str, found.data_vars))  # which NetCDF puts in another order
+            seconds = round(time.perf_counter() - started, 3)
+            files.write(record, record_of(content, names, seconds, run))
             return found
 
         with self.store.locked():
@@ -133,19 +127,45 @@ class Parts:
 Keep = Callable[[str, Callable[[], xr.Dataset]], xr.Dataset]
 
 
-def _read(path: Path, record: Path, now: Run) -> xr.Dataset:
-    """A finished part, as it was before it was stored."""
+def record_of(content: bytes, names: Sequence[str], seconds: float, run: Run) -> bytes:
+    """The record of a part.
+
+    Args:
+        content: The part as it is stored.
+        names: Its variables, in order.
+        seconds: What it took.
+        run: What it was computed with.
+    """
+    digest, made = hashlib.sha256(content).hexdigest(), run.model_dump(exclude_unset=True)
+    fields = {"sha256": digest, "variables": names, "seconds": seconds, "run": made}
+    return files.sealed(fields)
+
+
+def read(path: Path, record: Path, now: Run) -> xr.Dataset:
+    """A finished part, as it was before it was stored.
+
+    Args:
+        path: The part.
+        record: Its record.
+        now: What it would be computed with today.
+
+    Raises:
+        UserError: If it was altered, or is of other data.
+
+    Warns:
+        ProvenanceWarning: If it was computed with other versions, device or threads.
+    """
     try:
-        held = files.read_json(record)
-        digest, names, then = held["sha256"], held["variables"], Run.model_validate(held["run"])
-        content = path.read_bytes()
-    except (OSError, KeyError, TypeError, ValidationError):
-        content, digest = b"", ""
-    if hashlib.sha256(content).hexdigest() != digest:
+        held = files.unsealed(files.read(record)) or {}
+        then, content = Run.model_validate(held["run"]), files.read(path, memory.room())
+        if hashlib.sha256(content).hexdigest() != held["sha256"]:
+            raise ValueError("another SHA-256")
+        found = _dataset(content)[held["variables"]]
+    except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
             f"{path} or its record was altered: delete it and {record.name}, and run again to "
             "compute it anew"
-        )
+        ) from None
     if then.data_sha256 != now.data_sha256:
         raise UserError(
             f"{path} is of other data (their SHA-256 differs): choose another directory"
@@ -158,8 +178,19 @@ def _read(path: Path, record: Path, now: Run) -> xr.Dataset:
             ProvenanceWarning,
             stacklevel=4,
         )
-    found = xr.load_dataset(io.BytesIO(content), engine="scipy")[names]
     # NetCDF 3 has no 64-bit integers.
     whole = {n: v.astype(np.int64) for n, v in found.coords.items() if v.dtype.kind == "i"}
     as_stored: xr.Dataset = found.assign_coords(whole)
     return as_stored
+
+
+def _dataset(content: bytes) -> xr.Dataset:
+    """The data set in a NetCDF file.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    try:
+        return xr.load_dataset(io.BytesIO(content), engine="scipy")
+    except Exception:  # SciPy raises whatever it stumbles over
+        raise ValueError("no NetCDF") from None

@@ -14,8 +14,10 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chaotrain import compiled
 from chaotrain.errors import UserError, first_line
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def chosen(workers: int | None, dask: str | None) -> AbstractContextManager[Exec
 
     Args:
         workers: How many processes of this machine.
-        dask: The address of a Dask scheduler.
+        dask: The address of a Dask scheduler, or its scheduler file.
 
     Raises:
         UserError: If both are given, or what is given cannot be had.
@@ -91,7 +93,8 @@ def cluster(address: str) -> Iterator[Executor]:
     """The workers of a Dask cluster.
 
     Args:
-        address: That of its scheduler, such as "tcp://10.0.0.1:8786".
+        address: That of its scheduler, such as "tcp://10.0.0.1:8786", or the file in which the
+            scheduler was told to write it, by `--scheduler-file`.
 
     Raises:
         UserError: If `distributed` is not installed, or no scheduler answers.
@@ -106,7 +109,8 @@ def cluster(address: str) -> Iterator[Executor]:
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        client = Client(address, timeout=PATIENCE, set_as_default=False)
+        where = {"scheduler_file" if Path(address).is_file() else "address": address}
+        client = Client(**where, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
         raise UserError(
             f"dask = {address}: no scheduler answers there ({first_line(error)}), start one"
@@ -126,6 +130,7 @@ def _settle(shares: SimpleQueue[list[int]]) -> None:
     share = shares.get()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, share)
+    compiled.keep()
     threading.Thread(target=_follow, daemon=True).start()
 
 

@@ -9,10 +9,11 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from chaotrain import files
 from chaotrain.layout import Layout
 
 PACKAGES = ("chaotrain", "jax", "jaxlib", "numpy", "optax", "scipy", "xarray")
@@ -33,6 +34,8 @@ class Run(BaseModel):
         data_sha256: The digests of the data files.
         ended: When it ended.
         outcome: How.
+        log_bytes: How long the log was then.
+        log_sha256: The digest of the log as it was then.
     """
 
     model_config = ConfigDict(extra="allow", strict=True)
@@ -45,6 +48,8 @@ class Run(BaseModel):
     data_sha256: dict[str, str]
     ended: str | None = None
     outcome: str | None = None
+    log_bytes: Annotated[int, Field(ge=0)] | None = None
+    log_sha256: str | None = None
 
 
 class Record(BaseModel):
@@ -72,21 +77,26 @@ class Record(BaseModel):
         return value
 
     @classmethod
-    def read(cls, content: Any) -> Record | None:
-        """The record in the content of a JSON file, or None if it is none."""
+    def read(cls, content: bytes) -> Record | None:
+        """The record in a JSON file, or None if it is none, or not as it was written."""
+        fields = files.unsealed(content)
         try:
-            return cls.model_validate(content)
+            if fields is not None:
+                return cls.model_validate(fields)
+            # The first studies have no seal; what is unknown there may be one that was altered.
+            record = cls.model_validate_json(content)
         except ValidationError:
             return None
+        return None if record.model_extra else record
 
     @property
     def plan(self) -> Layout:
         """How the balls were cut into tiles."""
         return Layout(**self.layout)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_json(self) -> bytes:
         """The record as it is written."""
-        return self.model_dump(exclude_unset=True)
+        return files.sealed(self.model_dump(exclude_unset=True))
 
 
 def changes(then: Run, now: Run) -> str:

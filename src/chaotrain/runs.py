@@ -10,35 +10,26 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 from jax import Array
 
-from chaotrain import provenance, signals, tiles, workers
+from chaotrain import limit, provenance, tiles, workers
 from chaotrain.balls import check_map
 from chaotrain.ensembles import Recorded
 from chaotrain.errors import Interrupted, ProvenanceWarning, UserError
 from chaotrain.experiment import CustomExperiment, Experiment, Grid, plain, validated
 from chaotrain.layout import Layout
+from chaotrain.limit import Limit
 from chaotrain.maps import Map, in_float64
+from chaotrain.meter import Meter, Progress, Tick
 from chaotrain.provenance import Record, Run
 from chaotrain.store import Balls, Store
 from chaotrain.study import Study
 from chaotrain.systems import system_of
 from chaotrain.workers import Tile
 
-
-class Tick(NamedTuple):
-    """How far a run has come: work in member-epochs, and tiles."""
-
-    done: int
-    total: int
-    tiles_done: int
-    tiles: int
-
-
-Progress = Callable[[Tick], None]
+__all__ = ["Progress", "Tick", "key_of", "run", "sweep"]
 
 
 def sweep(
@@ -52,6 +43,7 @@ def sweep(
     epsilon: float = 1e-8,
     method: str = "perturbation",
     horizon: bool = False,
+    stop: str = "epochs",
     seed: int = 0,
     targets: Sequence[float] | None = None,
     target: float | None = None,
@@ -76,6 +68,8 @@ def sweep(
         epsilon: Half-width of the perturbation.
         method: "perturbation", "tangent" (exact, without replicas and ε) or "both".
         horizon: Whether to measure from which epoch on rounding makes another training.
+        stop: Whether every member is trained for all "epochs", or until it is "decided": as long
+            as there is something to learn of it (`chaotrain.deciding`).
         seed: From 0 to 2³² - 1.
         targets: Test scores whose training time is measured; by default the task's.
         target: The main one; by default the largest.
@@ -112,6 +106,7 @@ def sweep(
         "epsilon": epsilon,
         "method": method,
         "horizon": horizon,
+        "stop": stop,
         "seed": seed,
         "targets": (getattr(system, "target", 0.9),) if targets is None else targets,
         "target": target,
@@ -165,23 +160,27 @@ def _fill(
     store = Store(out)
     store.check(grid)
     base, balls = jax.random.key(grid.seed), grid.balls
-    plan = tiles.plan(system, grid, system.init(jax.random.fold_in(base, 0)))
+    reference = system.init(jax.random.fold_in(base, 0))
+    plan = tiles.plan(system, grid, reference)
     recipe = workers.Recipe.of(system, grid, data_dir)
     with store.locked():
         store.check(grid)  # another run may have begun a study since
+        held = store.provenance()
+        cut = held.plan if held and held.runs else plan
+        parts = [[balls[i] for i in tile] for tile in cut.tiles(len(balls))]
+        left = [index for index in range(len(parts)) if not store.finished(index)]
+        if left and executor is None:
+            tiles.check_room(system, grid, cut, reference)
         if executor is None:
             described = provenance.describe(getattr(system, "hashes", {}))
         else:
             described = workers.describe(executor, recipe)
-        record = _open(store, system, grid, plan, described)
-        cut, told = record.plan, set[str]()
-        parts = [[balls[i] for i in tile] for tile in cut.tiles(len(balls))]
-        left = [index for index in range(len(parts)) if not store.finished(index)]
-        meter = _Meter(grid, parts, left, progress)
+        record, told = _open(store, system, held, cut, grid, described), set[str]()
+        meter = Meter(grid, parts, left, progress)
         with _ending(store, record):
             if left:
                 _warn_of_changes(store, record, described, told)
-            meter.tick(0)
+            meter.begin(_limit(store, system, grid, executor) if left else None)
             if executor is None:
                 compute = functools.partial(tiles.compute, system, grid, base, cut)
                 found = _computed(compute, parts, left, described, meter.tick)
@@ -191,8 +190,10 @@ def _fill(
                 for index, arrays, seconds, run in found:
                     _warn_of_changes(store, record, run, told)
                     store.write_tile(index, parts[index], arrays)
-                    store.log("tile", tile=index, balls=parts[index], seconds=seconds)
-                    meter.finish_tile(index)
+                    work = meter.finish_tile(index, seconds, arrays)
+                    told_of = {"balls": parts[index], "seconds": seconds, "network_epochs": work}
+                    store.log("tile", tile=index, **told_of)
+                    meter.tick(0)
     return Study(out)
 
 
@@ -210,9 +211,10 @@ def _computed(
         yield Tile(index, arrays, round(time.perf_counter() - started, 3), run)
 
 
-def _open(store: Store, system: Map, grid: Grid, plan: Layout, described: Run) -> Record:
+def _open(
+    store: Store, system: Map, record: Record | None, plan: Layout, grid: Grid, described: Run
+) -> Record:
     """Record the experiment and this run, and return the provenance so far."""
-    record = store.provenance()
     if record is None or not record.runs:
         text = grid.to_toml()
         digest = hashlib.sha256(text.encode()).hexdigest()
@@ -263,31 +265,17 @@ def _ending(store: Store, record: Record) -> Iterator[None]:
 
 def _end(store: Store, record: Record, run: Run, outcome: str) -> None:
     run.ended, run.outcome = provenance.now(), outcome
-    store.record(record)
     store.log(outcome)
+    store.seal_log(run)
+    store.record(record)
 
 
-class _Meter:
-    """Counts what a run has done and reports it."""
-
-    def __init__(
-        self, grid: Grid, parts: Sequence[Balls], left: Sequence[int], progress: Progress | None
-    ) -> None:
-        self.progress = progress
-        self.ball = sum(tiles.work(grid)) * grid.epochs
-        self.total = self.ball * sum(map(len, parts))
-        self.sizes = {index: len(parts[index]) for index in left}
-        self.tiles = len(parts)
-
-    def tick(self, work: int) -> None:
-        """Report so many member-epochs of every ball of the tile in hand."""
-        signals.check()
-        if self.progress is not None:
-            done = self.total - self.ball * sum(self.sizes.values())
-            done += work * next(iter(self.sizes.values()), 0)
-            self.progress(Tick(done, self.total, self.tiles - len(self.sizes), self.tiles))
-
-    def finish_tile(self, index: int) -> None:
-        """Report that a tile is stored."""
-        del self.sizes[index]
-        self.tick(0)
+def _limit(store: Store, system: Map, grid: Grid, executor: Executor | None) -> Limit | None:
+    """Measure and log the matrix-product limit of a training; None for another map."""
+    flops = limit.epoch_flops(system, grid)
+    if flops is None:
+        return None
+    dtype = getattr(system, "dtype", "float64")
+    found = Limit(product_flops=workers.product_flops(executor, dtype), epoch_flops=flops)
+    store.log("limit", **found.model_dump())
+    return found

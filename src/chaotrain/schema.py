@@ -14,6 +14,8 @@ SCORE = "score"
 LEARNING_RATE, INIT, REPLICA, EPOCH, TARGET = "learning_rate", "init", "replica", "epoch", "target"
 DISTANCE, TANGENT_GROWTH = "distance", "tangent_growth"
 ROUNDING_DISTANCE = "rounding_distance"
+# How long the members of a ball were trained, where they leave before the end.
+FOLLOWED, TRAINED = "followed", "trained"
 LAYER = "layer"
 
 # Verdict of a ball (design.md, section 1).
@@ -87,6 +89,8 @@ RECORDED = {
     "test_accuracy": Variable((*_BALL, EPOCH), "test score (accuracy, or R² of a regression)"),
     "path_length": Variable((*_BALL, EPOCH), "Euclidean path length in weight space"),
     "displacement": Variable((*_BALL, EPOCH), "Euclidean distance from the initial weights"),
+    FOLLOWED: Variable((*_BALL, REPLICA), "last epoch of the replica", "epoch"),
+    TRAINED: Variable(_BALL, "last epoch of the reference", "epoch"),
 }
 
 
@@ -98,7 +102,8 @@ def recorded(name: str, axes: int) -> tuple[tuple[str, ...], dict[str, str]]:
         ((('epoch',), {}), ('replica', 'epoch'))
     """
     known = RECORDED.get(name)
-    return (REPLICA, EPOCH)[-axes:], known.attrs if known else {}
+    dims = known.dims[len(_BALL) :] if known else (REPLICA, EPOCH)[2 - axes :]
+    return dims, known.attrs if known else {}
 
 
 _PAIR = (REPLICA, EPOCH)

@@ -51,6 +51,8 @@ def compare(
         )
     if settings.epsilon == 0:
         raise UserError("epsilon = 0.0: the study of other weights needs them apart, raise it")
+    if settings.stop != "epochs":
+        raise UserError("stop = 'decided': the distances at the end are compared, use 'epochs'")
     root = Path(out)
     if (root / EXPERIMENT).exists():
         raise UserError(f"out = {root}: it holds a study of its own, choose another directory")

@@ -14,6 +14,8 @@ import xarray as xr
 from chaotrain import atlas, exports, files, schema, tables
 from chaotrain.atlas import Atlas
 from chaotrain.errors import UserError
+from chaotrain.experiment import Experiment
+from chaotrain.explaining import printable, short
 from chaotrain.onset import Onset
 from chaotrain.onset.probes import Judged
 from chaotrain.onset.race import Lane
@@ -98,6 +100,19 @@ def _scans(found: Atlas) -> dict[str, xr.Dataset]:
     return {name: scan for name, scan in scans.items() if scan is not None}
 
 
+def tell_functions(settings: Experiment | atlas.Collection) -> None:
+    """Say on stderr which functions a run is about to import, wherever the file came from."""
+    if isinstance(settings, atlas.Collection):
+        grids = [case.experiment for case in settings.cases.values()]
+    else:
+        grids = [settings]
+    named = dict.fromkeys(
+        f"{short(name)} ({field})" for grid in grids for field, name in grid.functions.items()
+    )
+    if named:
+        typer.echo(f"imports and runs {', '.join(named)}", err=True)
+
+
 def tell_unfinished(found: Study | Atlas, which: str = "") -> None:
     """Say on stderr how much is finished, after the words for which, unless it is all."""
     if isinstance(found, Study):
@@ -110,21 +125,30 @@ def tell_unfinished(found: Study | Atlas, which: str = "") -> None:
         )
 
 
-def verify(found: Study | Atlas) -> bool:
-    """Check every finished tile against its SHA-256, say what is wrong, and whether all is well."""
+def verify(found: Study | Atlas, repair: bool = False) -> bool:
+    """Check all that is stored against its SHA-256, say what is wrong, and whether all is well."""
     studies = [found] if isinstance(found, Study) else list(found.studies.values())
-    problems = [problem for study in studies for problem in study.verify()]
+    if repair:
+        removed = [problem for study in studies for problem in study.repair()]
+        for problem in removed:
+            typer.echo(f"{problem}: removed", err=True)
+        if removed:
+            typer.echo(f"{len(removed)} tiles removed; run it again to compute them anew", err=True)
+    damaged = [problem for study in studies for problem in study.damaged().values()]
+    logs = [study.store.log_problem() for study in studies]
+    problems = [*damaged, *(log for log in logs if log is not None)]
     for problem in problems:
         typer.echo(problem, err=True)
     for path in (path for study in studies for path in study.unrecorded()):
         typer.echo(f"{path} is no finished tile: it is not read", err=True)
     finished = sum(len(study.finished) for study in studies)
-    if problems:
+    if damaged:
         typer.echo(
-            f"{len(problems)} of {finished} finished tiles are not as recorded: delete them with "
-            "their records and run again to compute them anew",
+            f"{len(damaged)} of {finished} finished tiles are not as recorded: --repair removes "
+            "them, and the next run computes them anew",
             err=True,
         )
+    if problems:
         return False
     total = sum(len(study.tiles) for study in studies)
     cases = ""
@@ -141,11 +165,11 @@ def status(folder: Path, as_json: bool) -> None:
     found: Any
     if not atlas.is_atlas(folder):
         one = status.of_study(folder)
-        text, found = str(one), one.to_dict()
+        text, found = printable(str(one)), one.to_dict()
     else:
         cases = status.of_collection(folder)
         done = sum(case is not None and case.tiles_done == case.tiles for case in cases.values())
-        lines = [f"{path}: {case or 'not begun'}" for path, case in cases.items()]
+        lines = [printable(f"{path}: {case or 'not begun'}") for path, case in cases.items()]
         text = "\n".join([*lines, f"{done} of {len(cases)} cases are finished"])
         found = {"cases": {path: case and case.to_dict() for path, case in cases.items()}}
     typer.echo(json.dumps(found, indent=1, allow_nan=False) if as_json else text)
@@ -168,26 +192,46 @@ def draw(found: Study | Atlas) -> list[Path]:
         for group in found.collection.groups:
             if group.name in scans:
                 name = group.name if found.collection.nested else "epsilon-scan"
-                paths += figures.save_epsilon_scan(group.title, scans[group.name], folder, name)
+                paths += figures.save_epsilon_scan(
+                    _plain(group.title), scans[group.name], folder, name
+                )
                 continue
             panels = [
                 figures.Case(
-                    title, study.dataset if study else None, study.summary if study else None
+                    _plain(title),
+                    study.dataset if study else None,
+                    study.summary if study else None,
                 )
                 for title, study in found.cases(group)
             ]
             if any(panel.summary is not None for panel in panels):
-                paths += figures.save_cases(group.title, panels, folder, group.name)
+                paths += figures.save_cases(_plain(group.title), panels, folder, group.name)
         return paths
 
     return _written(found.path, save)
 
 
-def report(study: Study, shown: bool = False) -> Path:
-    """Write the page of a study, open it in the browser if wanted, and return the file."""
+def _plain(title: str) -> str:
+    """A title for a figure, where a dollar sign would begin a formula."""
+    return title.replace("$", r"\$")
+
+
+def report(found: Study | Atlas, drawn: Iterable[Path] | None = None, shown: bool = False) -> Path:
+    """Write the page of a study or a collection, open it in the browser if wanted, and return it.
+
+    Args:
+        found: What the page is of.
+        drawn: The figures of a collection; drawn first if None.
+        shown: Whether to open it.
+    """
     from chaotrain import report as page
 
-    path = page.write(study)
+    if isinstance(found, Study):
+        path = page.write(found)
+    else:
+        drawn = draw(found) if drawn is None else drawn
+        pictures = {picture.stem: picture for picture in drawn if picture.suffix == ".png"}
+        path = page.write_collection(found, pictures)
     if shown:
         webbrowser.open(path.resolve().as_uri())
     return path
@@ -260,6 +304,7 @@ def _json(found: Onset) -> str:
 def _written(root: Path, save: Callable[[Path], Iterable[Path]]) -> list[Path]:
     """Save figures beside the folder of the old ones, and move them there when all are drawn."""
     folder = root / "figures"
+    files.check_folder(folder)
     unfinished = folder.with_name(folder.name + files.UNFINISHED)
     files.remove(unfinished)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,10 +11,11 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from chaotrain import provenance
+from chaotrain import files, provenance
 from chaotrain.atlas import Atlas
 from chaotrain.errors import UserError
-from chaotrain.progress import clock
+from chaotrain.limit import Limit
+from chaotrain.progress import clock, told
 from chaotrain.store import LOG, PROVENANCE, Store
 from chaotrain.study import Study
 
@@ -30,6 +32,7 @@ class Event(BaseModel):
     event: str
     balls: list[tuple[int, int]] = []
     seconds: float = 0.0
+    network_epochs: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """What it told, without the list of balls."""
@@ -47,7 +50,9 @@ class Status:
         tiles_done: Tiles that are finished, by whichever run.
         tiles: All of them.
         seconds_per_tile: The mean time that a tile of the last run took its worker.
-        members_per_second: Networks trained a second by the last run, by all workers together.
+        network_epochs_per_second: Epochs of one network that the last run did in a second, by all
+            workers together.
+        limit_fraction: The share of the matrix-product limit in its tiles; None if not known.
         seconds_left: At that rate; None if nothing runs, or it has finished no tile yet.
         last: The last event of the log, without the list of balls.
     """
@@ -57,7 +62,8 @@ class Status:
     tiles_done: int
     tiles: int
     seconds_per_tile: float | None
-    members_per_second: float | None
+    network_epochs_per_second: float | None
+    limit_fraction: float | None
     seconds_left: float | None
     last: dict[str, Any] | None
 
@@ -69,8 +75,8 @@ class Status:
         speed = left = last = ""
         if self.seconds_per_tile is not None:
             speed = f", {self.seconds_per_tile:.3g} s a tile"
-        if self.members_per_second is not None:
-            speed += f", {self.members_per_second:.3g} members a second"
+        if self.network_epochs_per_second is not None:
+            speed += f", {told(self.network_epochs_per_second, self.limit_fraction)}"
         if self.state == RUNNING:
             left = f", left: {clock(self.seconds_left)}"
         if self.last is not None:
@@ -108,16 +114,19 @@ def of_study(folder: str | Path, now: datetime | None = None) -> Status:
     if record is None or not record.runs:
         raise UserError(f"{folder} has no run in {PROVENANCE}: run it again to resume")
     run = record.runs[-1]
-    begun, tiles, last = _log(study.store)
+    begun, limit, tiles, last = _log(study.store)
     done = [event for event in tiles if event.balls]
     finished = study.finished
-    rate = left = None
+    rate = left = share = None
     if done and begun is not None:
         balls = sum(len(event.balls) for event in done)
         wall = (done[-1].time - begun.time) / timedelta(seconds=1)
         more = sum(map(len, study.tiles)) - sum(len(study.tiles[index]) for index in finished)
         if wall > 0:
-            rate = balls * (1 + study.grid.copies) / wall
+            work = sum(event.network_epochs for event in done)
+            rate = work / wall or None
+            if work and limit is not None:
+                share = limit.share(work, sum(event.seconds for event in done))
         if running:
             since = ((now or datetime.now(UTC)) - done[-1].time) / timedelta(seconds=1)
             left = max(0.0, wall / balls * more - since)
@@ -127,7 +136,8 @@ def of_study(folder: str | Path, now: datetime | None = None) -> Status:
         tiles_done=len(finished),
         tiles=len(study.tiles),
         seconds_per_tile=sum(event.seconds for event in done) / len(done) if done else None,
-        members_per_second=rate,
+        network_epochs_per_second=rate,
+        limit_fraction=share,
         seconds_left=left,
         last=None if last is None else last.to_dict(),
     )
@@ -146,21 +156,25 @@ def of_collection(folder: str | Path) -> dict[str, Status | None]:
     }
 
 
-def _log(store: Store) -> tuple[Event | None, list[Event], Event | None]:
-    """The start of the last run in the log, the tiles since, and the last event of all."""
-    begun, tiles, last = None, list[Event](), None
+def _log(store: Store) -> tuple[Event | None, Limit | None, list[Event], Event | None]:
+    """The start of the last run in the log, its limit, its tiles, and the last event of all."""
+    begun, limit, tiles, last = None, None, list[Event](), None
     for last in _events(store):
         if last.event == "started":
-            begun, tiles = last, []
+            begun, limit, tiles = last, None, []
+        elif last.event == "limit":
+            with contextlib.suppress(ValidationError):  # of another version
+                limit = Limit.model_validate(last.model_extra)
         elif last.event == "tile":
             tiles.append(last)
-    return begun, tiles, last
+    return begun, limit, tiles, last
 
 
 def _events(store: Store) -> Iterator[Event]:
     try:
-        with (store.root / LOG).open("rb") as lines:
-            for line in lines:
+        with files.regular(store.root / LOG) as lines:
+            # What is longer than any line is no line.
+            while line := lines.readline(files.MOST_TEXT):
                 try:
                     yield Event.model_validate_json(line)
                 except ValidationError:  # half of what is being written

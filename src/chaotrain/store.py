@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 
-from chaotrain import experiment, files, overrides, provenance
+from chaotrain import experiment, files, memory, overrides, provenance, tile_files
 from chaotrain.errors import UserError
 from chaotrain.experiment import CustomExperiment, Experiment, Grid
-from chaotrain.provenance import Record
+from chaotrain.provenance import Record, Run
+from chaotrain.tile_files import Sizes
 
 EXPERIMENT, PROVENANCE, LOG, TILES = "experiment.toml", "provenance.json", "log.jsonl", "tiles"
 LOCK = ".lock"
@@ -32,7 +31,7 @@ GLANCE = 0.2
 # What a run that was killed before it recorded the experiment leaves behind.
 BEGUN = (LOCK, TILES, EXPERIMENT + files.UNFINISHED)
 
-Balls = Sequence[tuple[int, int]]
+Balls = tile_files.Balls
 
 
 class Store:
@@ -54,7 +53,7 @@ class Store:
         """
         path = self.root / EXPERIMENT
         try:
-            content = path.read_bytes()
+            content = files.read(path)
         except OSError:
             raise UserError(
                 f"{self.root} is not a study: it has no readable {EXPERIMENT}"
@@ -80,7 +79,7 @@ class Store:
         """
         path = self.root / PROVENANCE
         try:
-            record = Record.read(files.read_json(path))
+            record = Record.read(files.read(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError:
@@ -136,6 +135,7 @@ class Store:
         made = [folder for folder in (self.root, *self.root.parents) if not folder.exists()]
         lock = FileLock(self.root / LOCK)
         try:
+            files.check_folder(self.tiles)
             with files.writing(self.root):
                 self.tiles.mkdir(parents=True, exist_ok=True)
                 self._acquire(lock)
@@ -153,7 +153,7 @@ class Store:
         import fcntl
 
         try:
-            with (self.root / LOCK).open("rb") as file:
+            with files.regular(self.root / LOCK) as file:
                 # Shared, so that two who look do not take each other for a run.
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -200,13 +200,32 @@ class Store:
 
     def record(self, record: Record) -> None:
         """Write the provenance."""
-        text = json.dumps(record.to_dict(), indent=2) + "\n"
-        files.write(self.root / PROVENANCE, text.encode())
+        files.write(self.root / PROVENANCE, record.to_json())
 
     def log(self, event: str, **details: Any) -> None:
         """Append an event with the time to the log."""
         entry = {"time": provenance.now(), "event": event, **details}
         files.append_line(self.root / LOG, json.dumps(entry))
+
+    def seal_log(self, run: Run) -> None:
+        """Note in a run how the log is now, so that `log_problem` sees a change."""
+        path = self.root / LOG
+        with files.writing(path):
+            content = files.read(path, memory.room())
+        run.log_bytes, run.log_sha256 = len(content), hashlib.sha256(content).hexdigest()
+
+    def log_problem(self) -> str | None:
+        """What is wrong with the log up to where a run last ended, or None."""
+        record, path = self.provenance(), self.root / LOG
+        noted = [run for run in record.runs if run.log_bytes is not None] if record else []
+        if not noted:
+            return None
+        try:
+            content = files.read(path, memory.room())[: noted[-1].log_bytes]
+        except OSError as error:
+            return f"{path} cannot be read ({error.strerror})"
+        same = hashlib.sha256(content).hexdigest() == noted[-1].log_sha256
+        return None if same else f"{path} was altered: what it says of past runs may be wrong"
 
     def tile(self, index: int) -> Path:
         """The path of a tile."""
@@ -229,65 +248,41 @@ class Store:
             balls: (index of the learning rate, initialisation) of every ball.
             arrays: What was recorded of them, each with a leading axis (ball).
         """
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)  # type: ignore[arg-type]
-        content = buffer.getvalue()
-        path = self.tile(index)
+        content = tile_files.packed(arrays)
+        path, beside = self.pair(index)
         files.write(path, content)
-        record = {
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "bytes": len(content),
-            "balls": balls,
-        }
-        files.write(path.with_suffix(".json"), (json.dumps(record) + "\n").encode())
+        files.write(beside, tile_files.record_of(content, balls))
 
-    def read_tile(self, index: int, balls: Balls) -> dict[str, np.ndarray]:
+    def remove_tile(self, index: int) -> None:
+        """Remove a tile with its record, so that the next run computes it anew."""
+        path, record = self.pair(index)
+        for file in (record, path):  # without its record it is none
+            files.remove(file)
+
+    def read_tile(self, index: int, balls: Balls, sizes: Sizes) -> dict[str, np.ndarray]:
         """The arrays of a finished tile.
 
+        Args:
+            index: Which one.
+            balls: (index of the learning rate, initialisation) of every ball.
+            sizes: How long the axes of what is recorded of a ball are.
+
         Raises:
-            UserError: If it is missing, was altered, or holds other balls.
+            UserError: If it is missing, was altered, or holds anything else.
         """
         try:
-            return self._read(index, balls)
-        except _DamagedError as problem:
+            return tile_files.read(*self.pair(index), balls, sizes)
+        except tile_files.DamagedError as problem:
             path = self.tile(index)
             raise UserError(
-                f"tile {path} {problem}: delete it and {path.stem}.json, and run again to "
-                "compute it anew"
+                f"tile {path} {problem}: chaotrain verify {self.root} --repair removes it, and the "
+                "next run computes it anew"
             ) from None
 
-    def problem(self, index: int, balls: Balls) -> str | None:
+    def problem(self, index: int, balls: Balls, sizes: Sizes) -> str | None:
         """What is wrong with a finished tile, or None."""
         try:
-            self._read(index, balls)
-        except _DamagedError as problem:
+            tile_files.read(*self.pair(index), balls, sizes)
+        except tile_files.DamagedError as problem:
             return str(problem)
         return None
-
-    def _read(self, index: int, balls: Balls) -> dict[str, np.ndarray]:
-        path = self.tile(index)
-        try:
-            record = files.read_json(path.with_suffix(".json"))
-            digest, held = record["sha256"], record["balls"]
-        except (OSError, KeyError, TypeError):
-            raise _DamagedError("has a record that cannot be read") from None
-        try:
-            content = path.read_bytes()
-        except OSError:
-            raise _DamagedError("is missing") from None
-        if hashlib.sha256(content).hexdigest() != digest:
-            raise _DamagedError("was altered")
-        if held != [list(ball) for ball in balls]:
-            raise _DamagedError("holds other balls than provenance.json says")
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                found = {name: arrays[name] for name in sorted(arrays.files)}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-            raise _DamagedError("was altered together with its record") from None
-        if not found or any(array.shape[:1] != (len(balls),) for array in found.values()):
-            raise _DamagedError("was altered together with its record")
-        return found
-
-
-class _DamagedError(Exception):
-    """What is wrong with a tile."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from chaotrain import schema
+from chaotrain import memory, schema
 from chaotrain.analysis import Best, best_for_epochs, best_for_target, derive, summarise
 from chaotrain.errors import UserError
 from chaotrain.store import Store
@@ -31,7 +32,8 @@ class Study:
         record = self.store.provenance()
         if record is None:
             raise UserError(f"{self.store.root} has no provenance.json: run it again to resume")
-        self.score = record.score
+        # Part of the labels of figures, where a dollar sign would begin a formula.
+        self.score = record.score.replace("$", "")
         balls = self.grid.balls
         self.tiles = [[balls[i] for i in tile] for tile in record.plan.tiles(len(balls))]
 
@@ -51,11 +53,18 @@ class Study:
         grid = self.grid
         shape = (len(grid.learning_rates), max(grid.inits_each))
         arrays: dict[str, np.ndarray] = {}
+        size = 0.0
         for index in self.finished:
             rates, inits = np.transpose(self.tiles[index])
-            for name, values in self._tile(index).items():
-                whole = arrays.setdefault(name, np.full((*shape, *values.shape[1:]), np.nan))
-                whole[rates, inits] = values
+            tile = self.store.read_tile(index, self.tiles[index], self._sizes)
+            for name, values in tile.items():
+                if name not in arrays:
+                    whole = (*shape, *values.shape[1:])
+                    size += 8.0 * math.prod(whole)
+                    # One tile of many says nothing of what they take together.
+                    memory.check(size, f"{self.path}: its data set", "open it where there is more")
+                    arrays[name] = np.full(whole, np.nan)
+                arrays[name][rates, inits] = values
         if not arrays:
             raise UserError(f"{self.path} has no finished tile yet: run it again to resume")
         variables = {}
@@ -76,16 +85,10 @@ class Study:
         }
         return xr.Dataset(variables, coords=coords, attrs={schema.SCORE: self.score})
 
-    def _tile(self, index: int) -> dict[str, np.ndarray]:
-        arrays = self.store.read_tile(index, self.tiles[index])
-        epochs = self.grid.epochs + 1
-        for name, values in arrays.items():
-            if values.shape[1:] not in ((epochs,), (self.grid.copies, epochs)):
-                raise UserError(
-                    f"tile {self.store.tile(index)}: {name} is of another experiment, delete the "
-                    "tile with its record and run again to compute it anew"
-                )
-        return arrays
+    @property
+    def _sizes(self) -> dict[str, int]:
+        """How long the axes of what is recorded of a ball are."""
+        return {schema.REPLICA: self.grid.copies, schema.EPOCH: self.grid.epochs + 1}
 
     @cached_property
     def dataset(self) -> xr.Dataset:
@@ -116,10 +119,30 @@ class Study:
         assert epochs is not None
         return best_for_epochs(self.dataset, epochs)
 
+    def damaged(self) -> dict[int, str]:
+        """What is wrong with the finished tiles, by their numbers."""
+        problems = ((i, self.store.problem(i, self.tiles[i], self._sizes)) for i in self.finished)
+        return {i: f"tile {self.store.tile(i)} {problem}" for i, problem in problems if problem}
+
     def verify(self) -> list[str]:
-        """What is wrong with the finished tiles, one line each."""
-        problems = ((i, self.store.problem(i, self.tiles[i])) for i in self.finished)
-        return [f"tile {self.store.tile(i)} {problem}" for i, problem in problems if problem]
+        """What is wrong with the finished tiles and with the log, one line each."""
+        log = self.store.log_problem()
+        return [*self.damaged().values(), *([] if log is None else [log])]
+
+    def repair(self) -> list[str]:
+        """Remove the finished tiles that are damaged, so that the next run computes them anew.
+
+        Returns:
+            What was wrong with each.
+
+        Raises:
+            UserError: If a run is at work here.
+        """
+        with self.store.locked():
+            damaged = self.damaged()
+            for index in damaged:
+                self.store.remove_tile(index)
+        return list(damaged.values())
 
     def unrecorded(self) -> list[Path]:
         """Files among the tiles that are none: left by a run that was killed, or foreign."""

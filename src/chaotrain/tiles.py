@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from chaotrain import ensembles, layout, maps, schema, twins
+from chaotrain import deciding, ensembles, layout, maps, memory, schema, twins
 from chaotrain.balls import check_epsilon
 from chaotrain.errors import UserError
 from chaotrain.experiment import Grid
@@ -44,6 +45,19 @@ def plan(system: Map, grid: Grid, reference: State) -> Layout:
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(reference))
     layout.check_ball(size, members, grid.epochs, grid.memory)
     return cut
+
+
+def check_room(system: Map, grid: Grid, plan: Layout, reference: State) -> None:
+    """Check that this machine can compute a tile, whatever machine it was planned for.
+
+    Raises:
+        UserError: If it needs more memory than there is.
+    """
+    members = min(plan.balls_per_tile, len(grid.balls)) * (1 + grid.copies)
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(reference))
+    needed = min(plan.members_per_block, members) * maps.cost(system).bytes
+    needed += members * max(2.0 * size, 8.0 * (grid.epochs + 1))
+    memory.check(needed, "a tile", "compute it where there is more")
 
 
 def work(grid: Grid) -> tuple[int, int, int]:
@@ -94,7 +108,10 @@ def compute(
             lambda epochs: tick(tangent * epochs),
         )
     if grid.copies:
-        recorded |= ensembles.evolve(
+        evolve = ensembles.evolve
+        if grid.stop == "decided":
+            evolve = functools.partial(deciding.evolve, targets=grid.targets)
+        recorded |= evolve(
             system,
             started(lambda key: ensembles.ball(system, key, grid.copies, grid.epsilon)),
             rates,

@@ -10,19 +10,21 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import math
 import pickle
 import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
+from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import jax
 
-from chaotrain import provenance, tiles
+from chaotrain import limit, provenance, tiles
 from chaotrain.ensembles import Recorded
 from chaotrain.errors import UserError, WorkerError, first_line, one_line
 from chaotrain.experiment import CustomExperiment, Experiment, Grid, validated
@@ -37,6 +39,8 @@ R = TypeVar("R")
 
 # Tiles in hand of the executor for each it computes: one that computes, one that waits its turn.
 AHEAD = 2
+# Seconds between two looks at how many tiles an executor computes at a time.
+PAUSE = 1.0
 
 
 class Tile(NamedTuple):
@@ -104,6 +108,22 @@ def describe(executor: Executor, recipe: Recipe) -> Run:
     return run.model_copy(update={"started": provenance.now()})
 
 
+def product_flops(executor: Executor | None, dtype: str) -> float:
+    """What a worker does in a product of matrices (see `limit`), this process if there is none.
+
+    Raises:
+        WorkerError: If a worker was lost.
+    """
+    if executor is None:
+        return limit.product_flops(dtype)
+    try:
+        answer = executor.submit(_product_flops, dtype).result()
+    except Exception as error:
+        raise _lost(error) from None
+    found: float = _taken(answer)
+    return found
+
+
 def computed(
     executor: Executor, recipe: Recipe, plan: Layout, parts: Sequence[Balls], left: Sequence[int]
 ) -> Generator[Tile]:
@@ -122,19 +142,24 @@ def computed(
     """
     waiting = iter(left)
     pending: dict[Future[Any], int] = {}
+    # Each tile comes by itself, so that what it costs does not grow with how many are in hand.
+    done: SimpleQueue[Future[Any]] = SimpleQueue()
+    width, asked = 0, -math.inf
     try:
         while True:
             try:
-                room = AHEAD * _side_by_side(executor) - len(pending)
-                for index in itertools.islice(waiting, max(0, room)):
+                if time.monotonic() - asked > PAUSE:
+                    width, asked = _side_by_side(executor), time.monotonic()
+                for index in itertools.islice(waiting, max(0, AHEAD * width - len(pending))):
                     task = executor.submit(_computed, recipe, plan, parts[index])
                     pending[task] = index
+                    task.add_done_callback(done.put)
             except Exception as error:
                 raise _lost(error) from None
             if not pending:
                 return
-            done = wait(pending, return_when=FIRST_COMPLETED).done
-            for future in sorted(done, key=_is_failed):  # what is finished is stored first
+            come = [done.get(), *(done.get() for _ in range(done.qsize()))]
+            for future in sorted(come, key=_is_failed):  # what is finished is stored first
                 yield Tile(pending.pop(future), *_answer(future))
     finally:
         for future in pending:
@@ -207,6 +232,11 @@ def _telling(function: Callable[P, R]) -> Callable[P, R | _Failure]:
 def _described(recipe: Recipe) -> Run:
     _made(recipe)
     return _run(recipe.hashes)
+
+
+@_telling
+def _product_flops(dtype: str) -> float:
+    return limit.product_flops(dtype)
 
 
 @_telling

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from chaotrain import schema
+from chaotrain.analysis import lengths
 from chaotrain.analysis.arrays import which_ran
 from chaotrain.analysis.times import censored, check_target, training_time, valid_accuracy
 from chaotrain.errors import UserError
@@ -88,7 +89,8 @@ def best_for_target(
         η* with its interval, ⟨τ⟩ and the share that reached; NaN where none qualifies.
 
     Raises:
-        UserError: If the target is not in (0, 1] or no test accuracy was recorded.
+        UserError: If the target is not in (0, 1], a training ended before it could reach it
+            (`answerable`), or no test accuracy was recorded.
 
     Example:
         >>> accuracy = np.array([[0.1, 0.85, 0.88], [0.1, 0.7, 0.92]])[:, None].repeat(3, axis=1)
@@ -103,7 +105,13 @@ def best_for_target(
     check_target(target)
     dataset = dataset.sortby(schema.LEARNING_RATE)
     grid, epochs = dataset[schema.LEARNING_RATE].values, dataset[schema.EPOCH].values
-    time = training_time(_needed_accuracy(dataset), epochs, target)
+    accuracy = _needed_accuracy(dataset)
+    if target > answerable(dataset)[0]:
+        raise UserError(
+            f"target = {target:g}: with stop = 'decided' trainings ended before they reached it; "
+            "choose a target of the study, or run with stop = 'epochs'"
+        )
+    time = training_time(accuracy, epochs, target)
     ran = which_ran(dataset)
     capped, reached = censored(time, ran, epochs[-1])
     once, drawn = count_once(ran), resample(ran, samples, seed)
@@ -140,7 +148,8 @@ def best_for_epochs(
         The learning rate with its interval and score; NaN where none ran.
 
     Raises:
-        UserError: If that epoch is not in the run or no test accuracy was recorded.
+        UserError: If that epoch is not in the run, a training ended before it (`answerable`), or
+            no test accuracy was recorded.
 
     Example:
         >>> accuracy = np.array([[0.1, 0.85, 0.88], [0.1, 0.7, 0.92]])[:, None].repeat(3, axis=1)
@@ -159,6 +168,12 @@ def best_for_epochs(
             f"1 to {int(recorded[-1])}"
         )
     accuracy = _needed_accuracy(dataset)[..., recorded.tolist().index(epochs)]
+    last = answerable(dataset)[1]
+    if epochs > last:
+        raise UserError(
+            f"epochs = {epochs}: with stop = 'decided' trainings ended before, at their targets; "
+            f"choose at most {last}, or run with stop = 'epochs'"
+        )
     ran = which_ran(dataset)
     score = np.where(ran, np.nan_to_num(accuracy, nan=0.0), np.nan)
     mean = weighted_mean(score, count_once(ran))
@@ -173,6 +188,37 @@ def best_for_epochs(
         epochs=int(epochs),
         score=_at(grid, mean, chosen),
     )
+
+
+def answerable(dataset: xr.Dataset) -> tuple[float, int]:
+    """Return the highest target and the last epoch that `best` can be asked for.
+
+    Beyond them are those of 1 and the length of the run only if trainings left once they had
+    reached their targets (`stop = "decided"`), so that nobody knows what they would have done.
+
+    Example:
+        >>> accuracy = np.array([[[0.1, 0.7, np.nan], [0.1, 0.2, 0.6]]])
+        >>> dataset = xr.Dataset(
+        ...     {
+        ...         "test_accuracy": (schema.RECORDED["test_accuracy"].dims, accuracy),
+        ...         "trained": (schema.RECORDED["trained"].dims, [[1, 2]]),
+        ...     },
+        ...     {"epoch": [0, 1, 2]},
+        ... )
+        >>> answerable(dataset)
+        (0.7, 1)
+    """
+    last, epochs = lengths.trained(dataset), dataset[schema.EPOCH].values
+    accuracy = valid_accuracy(dataset)
+    if accuracy is None:
+        return 1.0, int(epochs[-1])
+    # One that blew up ended there, it has no score.
+    at_end = np.take_along_axis(accuracy, last[..., None], axis=2)[..., 0]
+    early = lengths.ended_early(dataset) & ~np.isnan(at_end)
+    if not early.any():
+        return 1.0, int(epochs[-1])
+    highest = np.nanmax(accuracy[early], axis=1).min()
+    return float(highest), int(epochs[last[early].min()])
 
 
 def _interval(

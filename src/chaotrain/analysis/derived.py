@@ -15,13 +15,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from chaotrain import schema
-from chaotrain.analysis import agreement, horizons
+from chaotrain.analysis import agreement, horizons, lengths
 from chaotrain.analysis.arrays import if_recorded, labelled, ordered, which_ran, word_array
 from chaotrain.analysis.times import check_target, training_time, valid_accuracy
 from chaotrain.analysis.transients import transients
 from chaotrain.errors import UserError
 from chaotrain.growth import fit_growth, fit_tangent_growth
 from chaotrain.statistics.averages import Booleans, Floats
+from chaotrain.statistics.continuing import continued
 
 _GROWTH = {  # derived variable: field of the growth fit
     "exponent": "rate",
@@ -42,6 +43,10 @@ def derive(recorded: xr.Dataset, targets: Sequence[float]) -> xr.Dataset:
     training time τ is the first epoch whose test accuracy is at least the target, NaN if there is
     none (censored). The chaotic transient is that of the tangent (`analysis.transients`), unknown
     where none was recorded.
+
+    What left before the end (`stop = "decided"`) is read up to where it was `followed` and
+    `trained`: T in Λ of a ball that is not exponential is the last epoch of its replicas, and the
+    share of rising epochs and the path are those of the epochs trained.
 
     Args:
         recorded: Variables of `schema.RECORDED`; all may be missing but one of `distance` and
@@ -76,16 +81,20 @@ def derive(recorded: xr.Dataset, targets: Sequence[float]) -> xr.Dataset:
     epochs = recorded[schema.EPOCH].values
     ran = which_ran(recorded)
     broken = np.zeros((*ran.shape, len(epochs)), dtype=bool)
+    trained = lengths.trained(recorded)
     if distance is not None:
-        broken |= ~np.isfinite(distance).all(axis=2)
+        followed = lengths.followed(recorded)
+        there = lengths.within(followed, len(epochs))
+        broken |= (there & ~np.isfinite(distance)).any(axis=2)
     elif tangent is not None:
         broken |= np.isnan(tangent)
     if loss is not None:
-        broken |= ~np.isfinite(loss)
+        broken |= lengths.within(trained, len(epochs)) & ~np.isfinite(loss)
     blown = ran & broken.any(axis=2)
 
     rounding = if_recorded(recorded, schema.ROUNDING_DISTANCE)
-    derived = _growth(distance, tangent, rounding, ran & ~blown)
+    pairs = None if distance is None else (distance, followed)
+    derived = _growth(pairs, tangent, rounding, ran & ~blown)
     derived["verdict"][blown] = schema.BLOW_UP
     derived["status"] = np.select([~ran, blown], [schema.ABSENT, schema.BLOW_UP], schema.FINITE)
     derived["blow_up_epoch"] = np.where(blown, epochs[broken.argmax(axis=2)], np.nan)
@@ -97,11 +106,12 @@ def derive(recorded: xr.Dataset, targets: Sequence[float]) -> xr.Dataset:
     derived |= transients(recorded, derived["training_time"])
     derived["loss_rise_share"] = np.full(ran.shape, np.nan)
     if loss is not None:
-        derived["loss_rise_share"] = _rise_share(loss)
+        derived["loss_rise_share"] = _rise_share(loss, trained)
     derived["path_ratio"] = np.full(ran.shape, np.nan)
     path, net = if_recorded(recorded, "path_length"), if_recorded(recorded, "displacement")
     if path is not None and net is not None:
-        derived["path_ratio"] = _ratio(path[..., -1], net[..., -1])
+        ends = (lengths.carried(values, trained)[..., -1] for values in (path, net))
+        derived["path_ratio"] = _ratio(*ends)
 
     dataset = recorded.assign_coords({schema.TARGET: np.asarray(targets, dtype=np.float64)})
     dataset = dataset.assign(labelled(derived, schema.DERIVED))
@@ -112,21 +122,27 @@ def derive(recorded: xr.Dataset, targets: Sequence[float]) -> xr.Dataset:
 
 
 def _growth(
-    distance: Floats | None, tangent: Floats | None, rounding: Floats | None, fitted: Booleans
+    pairs: tuple[Floats, lengths.Places] | None,
+    tangent: Floats | None,
+    rounding: Floats | None,
+    fitted: Booleans,
 ) -> dict[str, NDArray[Any]]:
-    """Return what the growth fit says of the fitted balls, each (R, I)."""
+    """Return what the growth fit says of the fitted balls, each (R, I).
+
+    Pairs are the distances of the replicas and the last epoch of each.
+    """
     numbers = (*_GROWTH, *agreement.FIELDS, *horizons.FIELDS)
     growth: dict[str, NDArray[Any]] = {name: np.full(fitted.shape, np.nan) for name in numbers}
     for name in ("verdict", "tangent_verdict"):
         growth[name] = word_array(fitted.shape, schema.VERDICTS)
     for rate, init in np.argwhere(fitted):
-        if distance is not None:
-            fit = fit_growth(distance[rate, init])
+        if pairs is not None:
+            fit = fit_growth(continued(*(values[rate, init] for values in pairs)))
         elif tangent is not None:
             fit = fit_tangent_growth(tangent[rate, init])
         found = {name: getattr(fit, field) for name, field in _GROWTH.items()}
         found["verdict"] = fit.verdict
-        if distance is not None and tangent is not None:
+        if pairs is not None and tangent is not None:
             found |= agreement.compare(fit, tangent[rate, init])
         if rounding is not None:
             horizon = horizons.horizon_of(rounding[rate, init], fit)
@@ -136,10 +152,11 @@ def _growth(
     return growth
 
 
-def _rise_share(loss: Floats) -> Floats:
+def _rise_share(loss: Floats, trained: lengths.Places) -> Floats:
     """Return the share of epochs in which the loss rises, NaN where it is not finite."""
-    rises = (loss[..., 1:] > loss[..., :-1]).mean(axis=2)
-    return np.where(np.isfinite(loss).all(axis=2), rises, np.nan)
+    rises = (loss[..., 1:] > loss[..., :-1]).sum(axis=2) / np.maximum(trained, 1)
+    sound = np.isfinite(loss) | ~lengths.within(trained, loss.shape[2])
+    return np.where(sound.all(axis=2), rises, np.nan)
 
 
 def _ratio(path: Floats, net: Floats) -> Floats:

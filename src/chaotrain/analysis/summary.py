@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from chaotrain import schema
-from chaotrain.analysis import horizons
+from chaotrain.analysis import horizons, lengths
 from chaotrain.analysis.arrays import if_recorded, labelled, ordered, word_array
 from chaotrain.analysis.times import censored, valid_accuracy
 from chaotrain.analysis.transients import lifetimes, phase_shares
@@ -39,6 +39,7 @@ def summarise(
     - ρ is the share of the decided that are exponential, with Wilson's interval.
     - ⟨τ⟩ is the mean of min(τ, T) over all that ran, T the last epoch. One that blew up counts
       as censored at T, or with its τ if it reached the target before.
+    - `best_accuracy`, `loss_rise_share` and `path_ratio` are those of the epochs that were trained.
     - A learning rate is trainable if the median of the best test accuracies reaches the lowest
       target; without accuracies or targets, if at least half of the initialisations stay finite.
     - The regime is `too slow` only if the median training loss is `onsets.still_falling`, and
@@ -247,6 +248,9 @@ def _regimes(dataset: xr.Dataset, balls: _Balls, point: Estimates) -> NDArray[An
     if not balls.has_accuracy:
         return regime
     loss = if_recorded(dataset, "loss")
+    if loss is not None:
+        # One that left had learnt what it should: it stays below those that go on.
+        loss = lengths.carried(loss, lengths.trained(dataset))
     for rate, ran in enumerate(balls.ran):
         trainable, rho = point["trainable"][rate], point["rho"][rate]
         if trainable and rho < 0.5:

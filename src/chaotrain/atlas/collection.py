@@ -24,10 +24,10 @@ import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tomli_w
-from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
 from chaotrain import experiment
 from chaotrain import overrides as written
@@ -39,6 +39,31 @@ from chaotrain.fields import Model
 SCALES = ("quick", "full")
 # Folders of a collection directory that are no case.
 RESERVED = ("figures",)
+
+
+def _is_case(value: str) -> str:
+    if not re.fullmatch("[a-z0-9][a-z0-9-]*", value):
+        raise ValueError("use a to z, 0 to 9 and - only")
+    if value in RESERVED:
+        raise ValueError("that folder is for the figures, choose another name")
+    return value
+
+
+def _is_file(value: str) -> str:
+    if value in ("", ".", "..") or Path(value).name != value or not value.isprintable():
+        raise ValueError("use a name that a file can have")
+    return value
+
+
+def _is_title(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("use what can be printed on one line")
+    return value
+
+
+CaseName = Annotated[str, AfterValidator(_is_case)]
+FileName = Annotated[str, AfterValidator(_is_file)]
+Title = Annotated[str, AfterValidator(_is_title)]
 
 
 class _Open(Model):
@@ -55,21 +80,12 @@ class _Open(Model):
 
 
 class _CaseFields(_Open):
-    name: str
-    title: str | None = None
-
-    @field_validator("name")
-    @classmethod
-    def _is_name(cls, value: str) -> str:
-        if not re.fullmatch("[a-z0-9][a-z0-9-]*", value):
-            raise ValueError("use a to z, 0 to 9 and - only")
-        if value in RESERVED:
-            raise ValueError("that folder is for the figures, choose another name")
-        return value
+    name: CaseName
+    title: Title | None = None
 
 
 class _CollectionFields(_Open):
-    title: str
+    title: Title
     cases: list[_CaseFields] = Field(default=[])
     include: list[str] = Field(default=[])
 
@@ -90,16 +106,16 @@ class _CollectionFields(_Open):
 class Case(Model):
     """One case: a validated experiment, the name of its folder, and what a person reads."""
 
-    name: str
-    title: str
+    name: CaseName
+    title: Title
     experiment: Experiment
 
 
 class Group(Model):
     """The cases of one figure."""
 
-    name: str
-    title: str
+    name: FileName
+    title: Title
     cases: list[Case]
 
 
@@ -114,8 +130,8 @@ class Collection(Model):
         groups: The included collections, or the only one.
     """
 
-    name: str
-    title: str
+    name: FileName
+    title: Title
     scale: str
     nested: bool
     groups: list[Group]
@@ -260,7 +276,7 @@ def _fields(source: str | Path) -> dict[str, Any]:
     text = experiment.presets().get(str(source))
     if text is None:
         try:
-            text = Path(source).read_text("utf-8")
+            text = written.read(Path(source))
         except (OSError, ValueError):  # which `experiment.load` words
             return {}
     return written.parse(text, source)

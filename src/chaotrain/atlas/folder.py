@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -46,7 +47,7 @@ class Atlas:
         found = {}
         for path in self.collection.cases:
             with _named(path):
-                study = _study(self.path / path)
+                study = _study(_folder(self.path, path))
                 if study is not None and study.finished:
                     found[path] = study
         return found
@@ -115,7 +116,7 @@ def run(
 
     root, cases = Path(out), collection.cases
     _check(root, collection)
-    left = {path: case for path, case in cases.items() if not _done(root / path, path, case)}
+    left = {path: case for path, case in cases.items() if not _done(root, path, case)}
     for path, case in left.items():
         signals.check()
         with _named(path):
@@ -132,12 +133,23 @@ def run(
 def _recorded(root: Path) -> Collection:
     path = root / COLLECTION
     try:
-        text = path.read_text("utf-8")
+        content = files.read(path)
     except OSError:
         raise UserError(f"{root} is not a collection: it has no readable {COLLECTION}") from None
-    except UnicodeDecodeError:
+    above, _, last = content.removesuffix(b"\n").rpartition(b"\n")
+    try:
+        # The first collections have no seal.
+        if last.startswith(b"#") and content != _sealed(above + b"\n"):
+            raise ValueError("another SHA-256")
+        text = content.decode()
+    except ValueError:
         raise UserError(f"{path} was altered: restore it, or run anew elsewhere") from None
     return Collection.from_toml(text, path)
+
+
+def _sealed(content: bytes) -> bytes:
+    """A recorded collection with its SHA-256 in the last line."""
+    return content + f"# SHA-256 of the above: {hashlib.sha256(content).hexdigest()}\n".encode()
 
 
 def _study(folder: Path) -> Study | None:
@@ -150,11 +162,24 @@ def _is_finished(study: Study) -> bool:
     return len(study.finished) == len(study.tiles)
 
 
-def _done(folder: Path, path: str, case: Case) -> bool:
+def _folder(root: Path, path: str) -> Path:
+    """The folder of a case.
+
+    Raises:
+        UserError: If it leads out of that of the collection.
+    """
+    folder = root
+    for part in Path(path).parts:
+        folder /= part
+        files.check_folder(folder)
+    return folder
+
+
+def _done(root: Path, path: str, case: Case) -> bool:
     """Whether a case is finished; refuse a folder that does not fit it."""
     with _named(path):
-        Store(folder).check(case.experiment)
-        study = _study(folder)
+        Store(_folder(root, path)).check(case.experiment)
+        study = _study(root / path)
         return study is not None and _is_finished(study)
 
 
@@ -212,12 +237,12 @@ def _difference(there: Collection, here: Collection) -> str:
 def _recording(root: Path, collection: Collection) -> Iterator[None]:
     """Record the collection; take that back if no case could be begun."""
     made = [folder for folder in (root, *root.parents) if not folder.exists()]
-    text, path = collection.to_toml(), root / COLLECTION
+    content, path = _sealed(collection.to_toml().encode()), root / COLLECTION
     fresh = not is_atlas(root)
     with files.writing(root):
         root.mkdir(parents=True, exist_ok=True)
-    if fresh or path.read_text("utf-8") != text:
-        files.write(path, text.encode())
+    if fresh or files.read(path) != content:
+        files.write(path, content)
     try:
         yield
     except UserError:

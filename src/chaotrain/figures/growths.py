@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from chaotrain import schema
 from chaotrain.figures import style
 from chaotrain.figures.style import Floats
+from chaotrain.statistics.continuing import continued
 
 # Of the largest distance; beyond it a tangent would flatten everything else.
 TANGENT_ROOM = 30.0
@@ -30,6 +32,20 @@ def curves(balls: xr.Dataset) -> Floats:
     growth = balls[schema.TANGENT_GROWTH].transpose(..., schema.EPOCH).values
     with np.errstate(over="ignore"):
         return np.asarray(np.exp(growth)[..., None, :], dtype=float)
+
+
+def mean_curve(one: xr.Dataset) -> Floats:
+    """Return the geometric mean of the curves of one ball, up to where the last copy left."""
+    distances = curves(one)
+    return geometric_mean(continued(distances, lasts(one, len(distances))))
+
+
+def lasts(one: xr.Dataset, copies: int) -> NDArray[np.int64]:
+    """Return the place of the last epoch of each copy of one ball, shape (replica,)."""
+    ends = np.full(copies, one.sizes[schema.EPOCH] - 1)
+    if schema.FOLLOWED not in one:
+        return ends
+    return np.asarray(np.fmin(one[schema.FOLLOWED].values, ends), dtype=np.int64)
 
 
 def label(dataset: xr.Dataset) -> str:

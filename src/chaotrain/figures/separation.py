@@ -51,17 +51,19 @@ def ball(
     one = balls.sel(init=selection.typical_init(balls) if init is None else init)
     epochs = np.asarray(dataset[schema.EPOCH].values, dtype=float)
     distances = growths.curves(one)
-    mean = growths.geometric_mean(distances)
+    mean = growths.mean_curve(one)
     several = len(distances) > 1
     if several:
-        for index, distance in enumerate(distances):
+        for index, last in enumerate(growths.lasts(one, len(distances))):
             label = None if index else f"{len(distances)} copies"
-            scales.curve(axes, epochs, distance, color=style.SKY, linewidth=0.6, label=label)
+            shown = epochs[: last + 1], distances[index, : last + 1]
+            scales.curve(axes, *shown, color=style.SKY, linewidth=0.6, label=label)
     name = "geometric mean" if several else growths.name(one)
-    scales.curve(axes, epochs, mean, color=style.BLUE, linewidth=1.4, label=name)
+    followed = epochs[: len(mean)]
+    scales.curve(axes, followed, mean, color=style.BLUE, linewidth=1.4, label=name)
     if schema.DISTANCE in one and schema.TANGENT_GROWTH in one:
         predicted = growths.tangent_over(mean, one[schema.TANGENT_GROWTH].values)
-        axes.plot(epochs, predicted, color=style.ORANGE, dashes=(4, 1.5), label="tangent")
+        axes.plot(followed, predicted, color=style.ORANGE, dashes=(4, 1.5), label="tangent")
     axes.set(xlabel="epoch", ylabel=growths.label(one), xlim=(epochs[0], epochs[-1]))
     verdict = str(one["verdict"].values)
     axes.set_title(f"One ball at η = {style.number(rate)}: {_SEEN.get(verdict, verdict)}")
@@ -71,7 +73,7 @@ def ball(
     if np.isfinite(saturation) and saturation > 0:
         axes.axhline(saturation, color=style.INK, linewidth=0.8, dashes=(4, 3), zorder=4)
         text = f"saturates\nat {style.number(saturation)}"
-    _fitted_slope(axes, one, epochs, mean)
+    _fitted_slope(axes, one, followed, mean)
     if len(axes.get_legend_handles_labels()[0]) > 1:
         layout.legend_above(axes)
     if np.isfinite(saturation) and saturation > 0:
@@ -111,15 +113,18 @@ def balls(
     there = selection.ran(dataset).sel(learning_rate=rate).values
     some = dataset.sel(learning_rate=rate).isel(init=np.flatnonzero(there))
     epochs = np.asarray(dataset[schema.EPOCH].values, dtype=float)
-    by_init = growths.curves(some.transpose(schema.INIT, ...))
-    means = np.array([growths.geometric_mean(ball) for ball in by_init])
+    curves = [growths.mean_curve(some.isel(init=place)) for place in range(some.sizes[schema.INIT])]
+    means = np.full((len(curves), len(epochs)), np.nan)
+    for place, curve in enumerate(curves):
+        means[place, : len(curve)] = curve
     verdicts = [str(verdict) for verdict in some["verdict"].values]
     counts = Counter(verdicts)
     order = {verdict: rank for rank, verdict in enumerate(growths.VERDICT_COLOURS)}
-    for mean, verdict in zip(means, verdicts, strict=True):
+    for mean, verdict in zip(curves, verdicts, strict=True):
         colour = growths.VERDICT_COLOURS[verdict]
         width = 1.0 if len(means) < 10 else 0.5
-        scales.curve(axes, epochs, mean, color=colour, linewidth=width, alpha=0.7, zorder=2)
+        shown = epochs[: len(mean)], mean
+        scales.curve(axes, *shown, color=colour, linewidth=width, alpha=0.7, zorder=2)
     axes.set(xlabel="epoch", ylabel=growths.label(some), xlim=(epochs[0], epochs[-1]))
     plural = "ball" if len(means) == 1 else "balls"
     what = "Distance of nearby networks" if schema.DISTANCE in some else "Growth of tangents"

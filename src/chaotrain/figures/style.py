@@ -95,6 +95,7 @@ def write(figure: Figure, path: Path) -> None:
     unset = {"pdf": ("CreationDate", "Creator", "Producer"), "png": ("Software",)}[kind]
     page = BytesIO()
     figure.savefig(page, format=kind, dpi=300, metadata=dict.fromkeys(unset))
+    path.unlink(missing_ok=True)  # it may be a link to anywhere
     path.write_bytes(page.getvalue())
 
 

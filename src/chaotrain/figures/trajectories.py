@@ -24,7 +24,8 @@ def loss_trajectories(
     """Draw the training loss against the epoch at a small, an onset and a too large η (figure 1).
 
     One initialisation of each learning rate is bold, the others are faint; a cross ends a run
-    that blew up. Each learning rate is named beside its curve, with its regime.
+    that blew up, and one that left earlier just ends. Each learning rate is named beside its
+    curve, with its regime.
 
     Args:
         dataset: The study: `loss`, and `status` where balls are absent.
@@ -52,13 +53,17 @@ def loss_trajectories(
     for rate in chosen:
         here = np.flatnonzero(there.sel(learning_rate=rate).values)
         losses = dataset["loss"].sel(learning_rate=rate).isel(init=here)
+        trained = np.full(len(here), len(epochs) - 1)
+        if schema.TRAINED in dataset:
+            trained = dataset[schema.TRAINED].sel(learning_rate=rate).values[here].astype(int)
         level = None
         for index, loss in enumerate(losses.transpose(schema.INIT, schema.EPOCH).values):
             bold = index == 0
+            shown = slice(trained[index] + 1)
             end = scales.curve(
                 axes,
-                epochs,
-                loss,
+                epochs[shown],
+                loss[shown],
                 logarithmic,
                 color=colours[rate],
                 linewidth=1.1 if bold else 0.5,

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from chaotrain import schema
 from chaotrain.figures import growths, selection
+from chaotrain.report import clocks
+from chaotrain.report.numbers import number, numbers
 
 Floats = NDArray[np.float64]
 
@@ -26,14 +28,18 @@ def curves(dataset: xr.Dataset) -> dict[str, Any]:
         dataset: What `derive` returns, sorted by learning rate.
 
     Returns:
-        `epochs` that are kept; `growth`, whether "distance" or "tangent" was followed; and `rates`,
-        for every learning rate the number of balls that `ran`, all the `exponents` of the decided
-        ones, and the first `balls`: initialisation, verdict, Λ with its interval, the `curve`
-        (d(t), the geometric mean over the replicas, or ln‖v(t)‖/‖v(0)‖), the ends of the fitted
-        line (`fit`, null but for an exponential verdict), loss and test score.
+        `epochs` that are kept, and the `last` one; `growth`, whether "distance" or "tangent" was
+        followed; and `rates`, for every learning rate the number of balls that `ran`, all the
+        `exponents` of the decided ones, the `lifetimes` of their transients, the initialisations
+        in which replicas and tangent `disagree`, and the first `balls`: initialisation, verdict, Λ
+        with its interval, the `curve` (d(t), the geometric mean over the replicas, or
+        ln‖v(t)‖/‖v(0)‖), beside d(t) what the `tangent` predicts where both were followed, the
+        ends of the fitted line (`fit`, null but for an exponential verdict), when it is `chaotic`,
+        the `times` at which it reaches the targets, loss and test score.
     """
     recorded = [name for name in LINES if name in dataset]
-    epochs, most = _thinned(dataset, len(recorded) + 1)
+    both = schema.DISTANCE in dataset and schema.TANGENT_GROWTH in dataset
+    epochs, most = _thinned(dataset, len(recorded) + 1 + both)
     ran, decided = selection.ran(dataset), selection.decided(dataset)
     rates = []
     for index in range(dataset.sizes[schema.LEARNING_RATE]):
@@ -44,23 +50,20 @@ def curves(dataset: xr.Dataset) -> dict[str, Any]:
             {
                 "ran": len(there),
                 "exponents": numbers(exponents),
+                "lifetimes": clocks.lifetimes(some.isel({schema.INIT: there})),
+                "disagree": some[schema.INIT].values[some["disagrees"].values == 1].tolist(),
                 "balls": [
                     _ball(some.isel({schema.INIT: init}), epochs, recorded) for init in there[:most]
                 ],
             }
         )
-    times = dataset[schema.EPOCH].values[epochs].tolist()
-    return {"epochs": times, "growth": growths.name(dataset), "rates": rates}
-
-
-def numbers(values: Any) -> list[float | None]:
-    """Four significant digits of each, null for what is not finite.
-
-    Example:
-        >>> numbers([0.123456, np.nan])
-        [0.1235, None]
-    """
-    return [float(f"{x:.4g}") if np.isfinite(x) else None for x in np.ravel(values).tolist()]
+    times = dataset[schema.EPOCH].values
+    return {
+        "epochs": times[epochs].tolist(),
+        "last": int(times[-1]),
+        "growth": growths.name(dataset),
+        "rates": rates,
+    }
 
 
 def _thinned(dataset: xr.Dataset, kinds: int) -> tuple[NDArray[np.intp], int]:
@@ -74,21 +77,29 @@ def _thinned(dataset: xr.Dataset, kinds: int) -> tuple[NDArray[np.intp], int]:
 
 def _ball(one: xr.Dataset, epochs: NDArray[np.intp], recorded: list[str]) -> dict[str, Any]:
     whole = _curve(one)
-    low, high = (_value(one, f"exponent_{limit}") for limit in ("low", "high"))
+    exponent = (_value(one, f"exponent{limit}") for limit in ("", "_low", "_high"))
     ball: dict[str, Any] = {
         "init": int(one[schema.INIT]),
         "verdict": str(one["verdict"].values),
-        "exponent": numbers([_value(one, "exponent"), low, high]),
+        "exponent": list(map(number, exponent)),
         "curve": numbers(whole[epochs]),
         "fit": _fit(one, whole),
+        "chaotic": clocks.chaotic(one),
+        "times": numbers(one["training_time"].values),
     }
+    if schema.DISTANCE in one and schema.TANGENT_GROWTH in one:
+        predicted = growths.tangent_over(whole, one[schema.TANGENT_GROWTH].values)
+        ball["tangent"] = numbers(predicted[epochs])
     return ball | {name: numbers(one[name].values[epochs]) for name in recorded}
 
 
 def _curve(one: xr.Dataset) -> Floats:
     """d(t), or ln of what the tangent grew by, which may be beyond any float."""
     if schema.DISTANCE in one:
-        return growths.geometric_mean(growths.curves(one))
+        curve = np.full(one.sizes[schema.EPOCH], np.nan)
+        mean = growths.mean_curve(one)
+        curve[: len(mean)] = mean
+        return curve
     return np.asarray(one[schema.TANGENT_GROWTH].values, dtype=float)
 
 

@@ -13,9 +13,7 @@ import jinja2
 from markupsafe import Markup, escape
 from rich.table import Table
 
-from chaotrain.figures import style
-
-_COLOURS = ("blue", "red", "green", "sky", "orange", "ink", "grey", "pale")
+from chaotrain.report.colours import PALETTE
 
 
 def render(template: str, scripts: Sequence[str], **content: Any) -> str:
@@ -37,14 +35,9 @@ def render(template: str, scripts: Sequence[str], **content: Any) -> str:
     return environment.get_template(template).render(
         policy=_policy(scripts),
         scripts=[Markup(script) for script in scripts],
-        colours=colours(),
+        colours=PALETTE,
         **content,
     )
-
-
-def colours() -> dict[str, str]:
-    """The colours of the figures by name."""
-    return {name: getattr(style, name.upper()) for name in _COLOURS}
 
 
 def resource(name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,14 +19,17 @@ from rich.table import Table
 
 from chaotrain import exports, files, schema
 from chaotrain.errors import UserError
-from chaotrain.figures import growths, selection
+from chaotrain.experiment import Experiment
+from chaotrain.figures import selection
 from chaotrain.provenance import Record
-from chaotrain.report import balls, frame, verdict
+from chaotrain.report import balls, clocks, colours, frame, verdict
 from chaotrain.store import EXPERIMENT
 from chaotrain.study import Study
 from chaotrain.tables.studies import tables_of
 
 REPORT = "report.html"
+# Of the page's own, one after the other.
+SCRIPTS = ("plots.js", "panels.js", "report.js")
 # Of the table of balls, some 400 bytes each, so that the page stays below 6 MB.
 MOST_ROWS = 800
 CAPTIONS = {
@@ -45,6 +49,7 @@ class Origin(NamedTuple):
         record: The provenance.
         finished: How many tiles are finished.
         tiles: Of how many.
+        command: What computes it again; "" if no command can.
     """
 
     name: str
@@ -52,6 +57,7 @@ class Origin(NamedTuple):
     record: Record
     finished: int
     tiles: int
+    command: str = ""
 
 
 def write(study: Study) -> Path:
@@ -65,7 +71,10 @@ def write(study: Study) -> Path:
         raise UserError(f"{study.path} has no provenance.json: run it again to resume")
     experiment = (study.path / EXPERIMENT).read_text("utf-8")
     name = study.path.resolve().name
-    origin = Origin(name, experiment, record, len(study.finished), len(study.tiles))
+    command = ""
+    if isinstance(study.grid, Experiment):
+        command = shlex.join(["chaotrain", "run", EXPERIMENT, "--out", name])
+    origin = Origin(name, experiment, record, len(study.finished), len(study.tiles), command)
     path = study.path / REPORT
     files.write(path, render(study.dataset, study.summary, origin).encode())
     return path
@@ -88,10 +97,11 @@ def render(dataset: xr.Dataset, summary: xr.Dataset, origin: Origin) -> str:
     data = drawn | {
         "answers": answers,
         "score": selection.score(summary),
-        "verdicts": growths.VERDICT_COLOURS,
-        "colours": frame.colours(),
+        "verdicts": colours.VERDICTS,
+        "phases": colours.PHASES,
+        "regimes": colours.REGIMES,
     }
-    scripts = [get_plotlyjs(), frame.resource("report.js")]
+    scripts = [get_plotlyjs(), "".join(map(frame.resource, SCRIPTS))]
     return frame.render(
         "report.html",
         scripts,
@@ -102,7 +112,11 @@ def render(dataset: xr.Dataset, summary: xr.Dataset, origin: Origin) -> str:
         tables=[_table(table) for table in tables_of(summary) if table.row_count],
         answers=answers,
         downloads=_downloads(dataset, summary),
+        experiment=_uri("application/toml", origin.experiment),
         growth=drawn["growth"],
+        both="tangent" in next((b for rate in drawn["rates"] for b in rate["balls"]), {}),
+        followed=clocks.followed(dataset),
+        phases=colours.PHASES if "target_never" in summary and answers["target"] else None,
         score=data["score"],
         scored="test_accuracy" in dataset,
         rates=[f"{rate:.6g}" for rate in selection.rates_of(summary)],
@@ -131,13 +145,12 @@ def _downloads(dataset: xr.Dataset, summary: xr.Dataset) -> list[dict[str, str]]
     ball = (schema.LEARNING_RATE, schema.INIT)
     if dataset["verdict"].size <= MOST_ROWS:
         found.append(("balls.csv", "text/csv", exports.table(dataset, ball).to_csv()))
-    return [
-        {
-            "name": name,
-            "uri": f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}",
-        }
-        for name, kind, text in found
-    ]
+    return [{"name": name, "uri": _uri(kind, text)} for name, kind, text in found]
+
+
+def _uri(kind: str, text: str) -> str:
+    """A file as a link that holds it."""
+    return f"data:{kind};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
 
 
 def _table(table: Table) -> dict[str, Any]:

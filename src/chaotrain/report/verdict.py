@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from chaotrain import schema
-from chaotrain.analysis import Best, best_for_epochs, best_for_target
+from chaotrain.analysis import Best, answerable, best_for_epochs, best_for_target
 from chaotrain.figures import selection
 from chaotrain.tables.cells import interval, number, significant
 
@@ -104,9 +104,10 @@ def recommended(dataset: xr.Dataset) -> dict[str, list[dict[str, Any]]]:
     highest = float(np.max(scores, initial=-np.inf, where=np.isfinite(scores)))
     if not 0 < highest <= 1:
         return none
-    last = int(dataset[schema.EPOCH][-1])
+    most, last = answerable(dataset)
     some = np.linspace(highest / 2, highest, POSITIONS).round(2).tolist()
-    targets = sorted({t for t in (*some, *dataset[schema.TARGET].values.tolist()) if 0 < t <= 1})
+    asked = (*some, *dataset[schema.TARGET].values.tolist())
+    targets = sorted({target for target in asked if 0 < target <= most})
     budgets = sorted(set(np.linspace(1, last, POSITIONS).round().astype(int).tolist()))
     return {
         "target": _answers(targets, (best_for_target(dataset, target) for target in targets)),

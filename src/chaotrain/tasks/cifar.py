@@ -11,7 +11,9 @@ independent projects (pytorch-cpp and dldataset) check after unpacking that arch
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import tarfile
 import zlib
 from collections.abc import Mapping
@@ -19,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from chaotrain import files
 from chaotrain.errors import UserError, first_line
 from chaotrain.tasks import fetch
 from chaotrain.tasks.task import Task
@@ -45,6 +48,9 @@ SHAPE = (32, 32, 3)
 CLASSES = 10
 # A label and the red, the green and the blue pixels, row by row, a byte each.
 RECORD = 1 + 32 * 32 * 3
+BATCH = 10_000 * RECORD
+# Of the archive when it is unpacked: six batches, and some text and headers.
+LARGEST = 7 * BATCH
 
 
 def load(data_dir: str | Path | None = None) -> Task:
@@ -133,7 +139,7 @@ def _content(name: str, path: Path | None) -> bytes:
             f"data file {FOLDER}/{name} is missing beside the others of its data set: put it there"
         )
     try:
-        return path.read_bytes()
+        return files.read(path, BATCH, links=True)
     except OSError as error:
         raise UserError(
             f"data file {path} cannot be read ({error.strerror}): {fetch.remedy(FOLDER)}"
@@ -144,12 +150,16 @@ def _unpack(archive: Path) -> dict[str, bytes]:
     """The files in an archive, read without writing anything."""
     found = {}
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with files.regular(archive, links=True) as file, gzip.open(file) as unpacked:
+            content = unpacked.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise OSError("it unpacks to more than CIFAR-10")
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
             for name in FILES:
-                file = tar.extractfile(f"{INSIDE}/{name}")
-                if file is None:
+                inside = tar.extractfile(f"{INSIDE}/{name}")
+                if inside is None:
                     raise KeyError(name)
-                found[name] = file.read()
+                found[name] = inside.read()
     except KeyError:
         raise UserError(
             f"data file {archive} lacks {INSIDE}/{name}: {fetch.remedy(FOLDER)}"

@@ -10,9 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from chaotrain import files
 from chaotrain.errors import UserError
 
 UNSIGNED_BYTE = 0x08
+# The training images of MNIST have 47,040,016 bytes.
+LARGEST = 2**26
+# What NumPy takes.
+MOST_AXES = 32
 
 
 def read(path: Path, sha256: str, remedy: str) -> NDArray[np.uint8]:
@@ -27,7 +32,10 @@ def read(path: Path, sha256: str, remedy: str) -> NDArray[np.uint8]:
         UserError: In one line with the remedy, on a file that is missing, truncated or altered.
     """
     try:
-        content = gzip.decompress(path.read_bytes())
+        with files.regular(path, links=True) as file, gzip.open(file) as unpacked:
+            content = unpacked.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise OSError("it unpacks to more than any of MNIST's files")
     except FileNotFoundError:
         raise UserError(f"data file {path} is missing: {remedy}") from None
     except (OSError, EOFError, zlib.error) as error:
@@ -50,7 +58,11 @@ def parse(content: bytes, path: Path | str) -> NDArray[np.uint8]:
     """
     rank = content[3] if len(content) >= 4 else 0
     start = 4 + 4 * rank
-    if content[:3] != bytes([0, 0, UNSIGNED_BYTE]) or rank == 0 or len(content) < start:
+    if (
+        content[:3] != bytes([0, 0, UNSIGNED_BYTE])
+        or not 0 < rank <= MOST_AXES
+        or len(content) < start
+    ):
         raise UserError(f"data file {path} is not an IDX file of unsigned bytes")
     shape = tuple(int(n) for n in np.frombuffer(content, ">u4", count=rank, offset=4))
     expected = start + int(np.prod([*shape], dtype=object))

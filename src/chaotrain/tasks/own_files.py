@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-import zipfile
-import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from chaotrain import archives, files, memory
 from chaotrain.errors import UserError, first_line
 from chaotrain.explaining import short
 from chaotrain.tasks import splitting
@@ -20,16 +20,8 @@ if TYPE_CHECKING:
 
 ARRAYS = ("inputs", "targets", "test_inputs", "test_targets")
 TARGET = "target"
-# What a damaged archive may raise.
-MALFORMED = (
-    OSError,
-    EOFError,
-    ValueError,
-    RuntimeError,
-    MemoryError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+# A digit and a comma become eight bytes; a column takes a kilobyte, however short its name.
+GROWTH, LONGEST = 4, 2**20
 
 
 def from_npz(file: str | Path) -> Task:
@@ -116,19 +108,22 @@ def from_csv(file: str | Path) -> Task:
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     """The four arrays of a file, in the order of `ARRAYS`."""
     try:
-        with path.open("rb") as file:  # which NumPy leaves open if the archive is damaged
-            held = np.load(file, allow_pickle=False)
-            if not isinstance(held, np.lib.npyio.NpzFile):
-                raise ValueError("one array without a name")
-            return {name: _array(path, held, name) for name in ARRAYS}
+        with (
+            files.regular(path, links=True) as file,
+            archives.opened(file, memory.room()) as held,
+        ):
+            found = {name: _array(path, held, name) for name in ARRAYS}
     except FileNotFoundError:
         raise UserError(f"task = {str(path)!r}: there is no such file") from None
     except UserError:
         raise
-    except MALFORMED as error:
+    except archives.MALFORMED as error:
         raise UserError(
             f"{path} is no .npz file of arrays ({_reason(error)}): write it with numpy.savez"
         ) from None
+    size = 8.0 * sum(array.size for array in found.values())
+    memory.check(size, f"{path}: what it holds, in float64,", "keep fewer samples")
+    return found
 
 
 def _array(path: Path, held: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
@@ -137,14 +132,7 @@ def _array(path: Path, held: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
             f"{path} has no array {name!r}, it has {', '.join(held) or 'none'}: give "
             f"{', '.join(ARRAYS)}"
         )
-    try:
-        return np.asarray(held[name])
-    except ValueError as error:
-        if "pickle" not in str(error):
-            raise
-        raise UserError(
-            f"{path}: {name} holds Python objects, which are not read: save an array of numbers"
-        ) from None
+    return np.asarray(held[name])
 
 
 def _table(path: Path) -> pd.DataFrame:
@@ -152,10 +140,11 @@ def _table(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        with warnings.catch_warnings():
+        with files.regular(path, links=True) as file, warnings.catch_warnings():
+            _check_sizes(file)
             warnings.simplefilter("error", pd.errors.ParserWarning)
             # Without index_col pandas takes the first column for labels if lines are too long.
-            table = pd.read_csv(path, low_memory=False, skipinitialspace=True, index_col=False)
+            table = pd.read_csv(file, low_memory=False, skipinitialspace=True, index_col=False)
     except FileNotFoundError:
         raise UserError(f"task = {str(path)!r}: there is no such file") from None
     except pd.errors.ParserWarning:
@@ -177,6 +166,19 @@ def _table(path: Path) -> pd.DataFrame:
     if all(map(_is_number, names[:-1])) and names[-1] != TARGET:
         raise UserError(f"{path} has numbers in its first line: name the columns there")
     return table
+
+
+def _check_sizes(file: IO[bytes]) -> None:
+    """Check that a table is no larger than what can be made of it.
+
+    Raises:
+        ValueError: If it is.
+    """
+    if GROWTH * os.fstat(file.fileno()).st_size > memory.room():
+        raise ValueError("it is larger than there is memory for")
+    if len(file.readline(LONGEST + 1)) > LONGEST:
+        raise ValueError(f"its first line has more than {LONGEST} bytes")
+    file.seek(0)
 
 
 def _feature(path: Path, column: pd.Series[Any]) -> np.ndarray:

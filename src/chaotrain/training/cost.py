@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -47,6 +47,24 @@ def forward(network: Network, parameters: Parameters, inputs: Any) -> Pass:
     count = len(jax.tree.leaves(parameters))
     own = [index < count for index in range(len(program.invars))]
     return _count(program, own)[0]
+
+
+def products(function: Callable[[Any], Any], state: Any) -> float:
+    """Count the operations of the matrix products of a function of a state.
+
+    Args:
+        function: A function that JAX can trace.
+        state: Its argument, or the shapes of it.
+
+    Returns:
+        2·m·k·n for every product that depends on the state, and likewise for convolutions.
+
+    Example:
+        >>> products(lambda x: x @ x, jax.ShapeDtypeStruct((10, 10), "float32"))
+        2000.0
+    """
+    program = jax.make_jaxpr(function)(state).jaxpr
+    return _count(program, [True] * len(program.invars))[0].flops
 
 
 def _count(program: Any, own: list[bool]) -> tuple[Pass, list[bool]]:

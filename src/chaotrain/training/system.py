@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from chaotrain import memory
 from chaotrain.errors import UserError
 from chaotrain.maps import Cost, Key, Observables, as_key, in_float64
 from chaotrain.networks import Network, Parameters
@@ -223,6 +224,9 @@ class TrainingMap:
         Raises:
             UserError: In one line that says what is wrong with the network.
         """
+        # Before a network is drawn that no machine could hold.
+        needed, what = self.cost().bytes, f"network = {self.network.name}: a step of one"
+        memory.check(needed, what, "make it smaller")
         probe.check_replay(self.network, self.train.inputs[0, : probe.SAMPLES], self.dtype)
 
     def _descend(
