@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import doctest
 import io
+import os
 import re
 import shlex
 from collections.abc import Callable
@@ -68,6 +69,8 @@ def check_commands(page: Path) -> None:
     for line in commands(page):
         # After a program like time that runs it.
         program, *words = line[line.index("chaotrain") :] if "chaotrain" in line else line
+        if program == "sbatch":
+            program, *words = [word for word in words if not word.startswith("--")]
         if program == "make":
             assert words[0] in targets
         elif program == "chaotrain":
@@ -75,6 +78,8 @@ def check_commands(page: Path) -> None:
             assert {word for word in words if word.startswith("--")} <= set(options)
         elif program.endswith(("python", "pytest")):
             assert (ROOT / words[0]).exists(), words
+        elif program.endswith(".sh"):
+            assert os.access(ROOT / program, os.X_OK), program
         else:
             assert (program, words[0]) == ("pip", "install") or program == "export"
 
