@@ -90,11 +90,13 @@ def _of_race(raced: Race | None, target: float | None, epochs: int, trains: bool
     fastest = Crossing(raced.fastest, *raced.interval)
     lanes = f"Of {len(raced.lanes)} learning rates from {raced.lanes[0].eta:.3g} to "
     lanes += f"{raced.lanes[-1].eta:.3g} that raced, "
-    winner = next(lane for lane in raced.lanes if lane.eta == raced.fastest)
+    winner = raced.winner
+    assert winner is not None
     if raced.target is not None:
         text = (
-            f"{lanes}η = {spoken(fastest)} was the first to reach {raced.target:g}, after "
-            f"{winner.time:.0f} epochs in the mean: train at it."
+            f"{lanes}η = {winner.eta:.3g} was the first to reach {raced.target:g}, after "
+            f"{winner.time:.0f} epochs in the mean. Train at η = {spoken(fastest)}, the middle of "
+            "those that were about as fast."
         )
     else:
         what = "the lowest loss" if raced.measure == LOSS else "the best score"
