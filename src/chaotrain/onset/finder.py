@@ -25,7 +25,7 @@ from chaotrain.onset.search import DIVERGES, MOST_PROBES, ONSET, Bracket, search
 BUDGET = 6.3
 # The part of the budget that the search may take where there is something to race for, and the part
 # of that after which it refines nothing.
-SEARCH, REFINED = 0.6, 0.65
+SEARCH, REFINED = 0.75, 0.72
 # Probes after which it refines nothing there: the race can do with a bracket that is less sharp.
 ENOUGH = 12
 # How far the race goes beyond both ends of the bracket; how much of their uncertainty it covers.

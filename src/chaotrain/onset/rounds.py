@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chaotrain.onset.race import TIME, Lane, Race, Told, Training, race
+from chaotrain.onset.race import FIRST_RUNG, TIME, Lane, Race, Told, Training, race
 
 # Initialisations of the first round, with a target and without one; each further round has twice as
 # many as the one before.
@@ -64,7 +64,9 @@ def race_in_rounds(
         time = 1 + last.winner.time
         near = [lane for lane in last.lanes if 1 + lane.time <= NEAR * time]
         near = sorted(sorted(near, key=lambda lane: lane.standing)[:CLOSEST], key=lambda lane: lane.eta)
-        if spent + RESERVE * len(near) * inits * time > budget:
+        # A training goes from rung to rung of the first round.
+        rung = math.ceil(FIRST_RUNG * epochs)
+        if spent + len(near) * inits * rung * math.ceil(RESERVE * time / rung) > budget:
             break
         inits *= 2
         longest = min(epochs, math.ceil(PATIENT * time))
