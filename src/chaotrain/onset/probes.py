@@ -166,9 +166,9 @@ def settled(
 ) -> bool:
     """Whether a probe may end early, since what it shows will hardly change.
 
-    It has gained three times what an exponential phase takes, and is no run-away; or has contracted
-    by as much; or it is calm after a third of its epochs: within half an e-fold, also if it went on
-    to its end as it does of late.
+    It has gained three times what an exponential phase takes, and twice that where it runs away; or
+    has contracted by three times; or it is calm after a third of its epochs: within half an e-fold,
+    also if it went on to its end as it does of late.
 
     Args:
         growth: What is known so far, shape (epoch,), finite.
@@ -190,8 +190,8 @@ def settled(
     if 3 * known >= epochs and known >= FEWEST_STEPS:
         middle = known // 2
         late = (growth[-1] - growth[middle]) / (known - middle)
-        if max(growth.max(), abs(late) * (epochs - known)) <= E_FOLD / 2:
+        if max(growth.max(), late * (epochs - known)) <= E_FOLD / 2:
             return True
     if known < 2 * FEWEST_STEPS or growth.max() < ample:
         return False
-    return not runs_away(growth, loss)
+    return bool(growth.max() >= 2 * ample) or not runs_away(growth, loss)

@@ -24,6 +24,7 @@ def reason(
     epochs: int,
     budget: float,
     trains: bool,
+    samples: tuple[int, int, int],
 ) -> str:
     """Say what was found, why the recommendation is what it is, and what to do where there is none.
 
@@ -34,8 +35,16 @@ def reason(
         epochs: Epochs of a probe and of the race.
         budget: Gradient evaluations that were allowed.
         trains: Whether the map has a loss.
+        samples: Training samples of a probe, of a training in the race, and all.
     """
-    return " ".join([_of_search(bracket, epochs, budget), _of_race(raced, target, epochs, trains)])
+    probed, in_race, every = samples
+    text = _of_search(bracket, epochs, budget)
+    if probed < every:
+        text += f" Probes followed {probed} of the {every} training samples."
+    text += " " + _of_race(raced, target, epochs, trains)
+    if raced is not None and raced.lanes and in_race < every:
+        text += f" The race was on {in_race} of the {every} training samples."
+    return text
 
 
 def _of_search(bracket: Bracket, epochs: int, budget: float) -> str:

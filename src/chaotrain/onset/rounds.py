@@ -53,7 +53,7 @@ def race_in_rounds(
         ...     return Trained(loss, 1 - loss, epochs)
         >>> found = race_in_rounds(train, [0.5, 1.0, 2.0, 4.0, 8.0], target=0.99)
         >>> [len(lane.times) for lane in found.lanes]
-        [1, 16, 16, 16, 1]
+        [16, 16, 16, 16, 1]
     """
     inits = ALONE if target is None else FIRST
     last = race(train, etas, inits=inits, epochs=epochs, target=target, budget=budget, told=told)

@@ -22,7 +22,7 @@ def subset(system: TrainingMap, samples: int) -> TrainingMap:
         >>> import chaotrain as ct
         >>> system = ct.TrainingMap(ct.networks.mlp([4, 8, 3], "tanh"), ct.tasks.load("iris"))
         >>> system.samples, subset(system, 30).samples
-        (120, 30)
+        (105, 30)
     """
     if samples >= system.samples:
         return system
