@@ -184,7 +184,7 @@ def race(
     low, high = _interval(ordered, best, met)
     fastest = best.eta
     if met:
-        measure, fastest = TIME, _middle(ordered)
+        measure, fastest = TIME, _middle(ordered, best.epochs)
     interval = min(low, fastest), max(high, fastest)
     goal = target if met else None
     return Race(ordered, best, fastest, interval, measure, goal, cost, finished)
@@ -223,10 +223,12 @@ def _survivors(lanes: list[Lane], may_halve: bool) -> list[float]:
     return [lane.eta for lane in ordered]
 
 
-def _middle(lanes: Sequence[Lane]) -> float:
+def _middle(lanes: Sequence[Lane], epochs: int) -> float:
     """The geometric mean of the learning rates, the more of each the faster it was."""
     there = [lane for lane in lanes if lane.reached >= 0.5]
-    weights = (1 + np.array([lane.time for lane in there])) ** -SHARPNESS
+    # Who was dropped before `epochs` counts as one who did not reach the target until then.
+    times = np.array([np.minimum(lane.times, epochs).mean() for lane in there])
+    weights = (1 + times) ** -SHARPNESS
     return float(np.exp(np.average(np.log([lane.eta for lane in there]), weights=weights)))
 
 
