@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import chaotrain as ct
 from chaotrain import figures, layout, optimizers
 from chaotrain.cli import main
 from chaotrain.maps import Iterated
+from chaotrain.onset import engine as engines
 from chaotrain.onset.engine import Engine
 from command_line import in_process, refused
 
@@ -156,6 +158,50 @@ def test_a_probe_is_the_tangent_and_a_race_the_training(blobs: Blobs) -> None:
     np.testing.assert_array_equal(pieces[-1].score, whole.test_accuracy)
 
 
+def test_probes_follow_a_part_of_the_samples_and_cost_that_part(blobs: Blobs) -> None:
+    data = blobs()
+    system = trained(data)
+    count = system.samples
+    engine = Engine(system, 3, 40, count // 3)
+    assert engine.samples == (count // 3, count, count)
+    chosen = np.sort(np.random.default_rng(0).permutation(count)[: count // 3])
+    own = dataclasses.replace(data, inputs=data.inputs[chosen], targets=data.targets[chosen])
+    key = jax.random.fold_in(jax.random.key(3), 2)
+    alone = ct.tangent_growth(trained(own), 8.0, key, epochs=40)
+    probe = engine.probe(8.0, 2)
+    length = len(probe.growth)
+    np.testing.assert_allclose(probe.growth, alone.growth[:length], rtol=1e-9, atol=1e-9)
+    assert probe.cost == pytest.approx(2 * (length - 1) * (count // 3) / count)
+    whole = ct.tangent_growth(system, 8.0, key, epochs=40)
+    np.testing.assert_allclose(engine.train(8.0, 2, 40).loss, whole.loss, rtol=1e-12)
+
+
+def test_it_says_which_part_of_the_samples_it_followed(
+    blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = trained(blobs())
+    count = system.samples
+    some = ct.find_onset(system, epochs=12, samples=count // 3)
+    assert f"Probes followed {count // 3} of the {count} training samples." in some.reason
+    assert "The race was on" not in some.reason
+    assert "Probes followed" not in ct.find_onset(system, epochs=12, samples=count).reason
+    monkeypatch.setattr(engines, "MOST_SAMPLES", count // 2)
+    part = ct.find_onset(system, epochs=12, samples=count // 3)
+    assert f"The race was on {count // 2} of the {count} training samples." in part.reason
+
+
+@pytest.mark.parametrize(
+    ("samples", "batch_size", "followed"),
+    [(100, None, 64), (40, None, 40), (1000, None, 125), (60000, None, 2000), (1000, 50, 1000)],
+)
+def test_an_eighth_of_the_samples_is_followed_within_limits(
+    samples: int, batch_size: int | None, followed: int
+) -> None:
+    inputs, targets = np.zeros((samples, 2)), np.arange(samples) % 2
+    task = ct.Task.from_arrays(inputs, targets, inputs[:2], targets[:2])
+    assert engines.part(trained(task, batch_size=batch_size)) == followed
+
+
 def test_it_begins_at_the_edge_of_stability_and_repeats_itself(blobs: Blobs) -> None:
     system = trained(blobs())
     one, other = (ct.find_onset(system, key=5, epochs=20, budget=250) for _ in range(2))
@@ -204,6 +250,7 @@ def test_the_target_decides_the_race(blobs: Blobs) -> None:
         ({"target": 1.5}, "target = 1.5"),
         ({"tolerance": 1.0}, "tolerance = 1.0"),
         ({"start": -1.0}, "start = -1.0"),
+        ({"samples": 0}, "samples = 0"),
     ],
 )
 def test_a_number_out_of_range_is_refused_in_one_line(options: Any, words: str) -> None:

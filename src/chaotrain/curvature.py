@@ -126,8 +126,11 @@ def leading(
         return product(np.ravel(vector))
 
     start = np.random.default_rng(SEED).normal(size=size) if start is None else np.asarray(start)
-    if not np.isfinite(counted(start)).all():
+    first = counted(start)
+    if not np.isfinite(first).all():
         return Sharpness(math.nan, np.full(size, np.nan), count)
+    if not first.any():  # the matrix is zero, which Lanczos does not take
+        return Sharpness(0.0, start / np.linalg.norm(start), count)
     if size < 3:  # too small for Lanczos
         dense = np.array([counted(row) for row in np.eye(size)])
         values, vectors = np.linalg.eigh((dense + dense.T) / 2)

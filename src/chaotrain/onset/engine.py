@@ -158,7 +158,8 @@ def part(system: Map) -> int:
     if not isinstance(system, TrainingMap) or system.batch_size is not None:
         # An epoch on fewer mini-batches would be fewer steps.
         return _count(system)
-    return min(max(math.ceil(PART * system.samples), FEWEST_SAMPLES), MOST_SAMPLES)
+    most = min(system.samples, MOST_SAMPLES)
+    return min(max(math.ceil(PART * system.samples), FEWEST_SAMPLES), most)
 
 
 def _on(system: Map, samples: int) -> Map:
