@@ -192,14 +192,22 @@ def test_it_says_which_part_of_the_samples_it_followed(
 
 @pytest.mark.parametrize(
     ("samples", "batch_size", "followed"),
-    [(100, None, 64), (40, None, 40), (1000, None, 125), (60000, None, 2000), (1000, 50, 1000)],
+    [
+        (100, None, 64),
+        (40, None, 40),
+        (1000, None, 125),
+        (60000, None, 2000),
+        (1000, 20, 125),
+        (1000, 50, 250),  # 5 steps in each of 20 epochs
+        (1000, 500, 1000),
+    ],
 )
 def test_an_eighth_of_the_samples_is_followed_within_limits(
     samples: int, batch_size: int | None, followed: int
 ) -> None:
     inputs, targets = np.zeros((samples, 2)), np.arange(samples) % 2
     task = ct.Task.from_arrays(inputs, targets, inputs[:2], targets[:2])
-    assert engines.part(trained(task, batch_size=batch_size)) == followed
+    assert engines.part(trained(task, batch_size=batch_size), 20) == followed
 
 
 def test_it_begins_at_the_edge_of_stability_and_repeats_itself(blobs: Blobs) -> None:

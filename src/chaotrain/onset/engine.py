@@ -33,6 +33,8 @@ LOOKS, FEWEST = 16, 8
 # The part of the training samples that probes follow, and the fewest and the most of them; a race
 # trains on the most. docs/results/onset.md tells where the onset on a part is that on all.
 PART, FEWEST_SAMPLES, MOST_SAMPLES = 1 / 8, 64, 2000
+# Steps that the mini-batches of a part are to make in a probe.
+STEPS = 100
 # Where to begin with an optimiser whose threshold is not known, and with any other map.
 SMALL, ANY = 0.01, 1.0
 ROUGH = 0.1
@@ -59,7 +61,7 @@ class Engine:
         check_map(system)
         self.system, self.key, self.epochs = system, maps.as_key(key), epochs
         self.observed = observed(system, self.key)
-        count = samples or part(system)
+        count = samples or part(system, epochs)
         self.probed, self.raced = (_on(system, most) for most in (count, max(count, MOST_SAMPLES)))
         try:
             check_smooth(self.probed, self._state(0), 1.0)
@@ -153,13 +155,15 @@ class Engine:
         return Probe(eta, init, growth, loss, None, status, float(TANGENT * self.epochs))
 
 
-def part(system: Map) -> int:
-    """How many training samples probes follow where nobody says."""
-    if not isinstance(system, TrainingMap) or system.batch_size is not None:
-        # An epoch on fewer mini-batches would be fewer steps.
-        return _count(system)
-    most = min(system.samples, MOST_SAMPLES)
-    return min(max(math.ceil(PART * system.samples), FEWEST_SAMPLES), most)
+def part(system: Map, epochs: int) -> int:
+    """How many training samples probes of so many epochs follow where nobody says."""
+    count = _count(system)
+    if not isinstance(system, TrainingMap):
+        return count
+    wanted = min(max(math.ceil(PART * count), FEWEST_SAMPLES), MOST_SAMPLES)
+    if system.batch_size is not None:
+        wanted = max(wanted, system.batch_size * math.ceil(STEPS / epochs))
+    return min(wanted, count)
 
 
 def _on(system: Map, samples: int) -> Map:

@@ -106,9 +106,9 @@ def find_onset(
             factor of its middle.
         start: The first learning rate to probe; by default the edge of stability of the initial
             weights, 0.01 for an optimiser whose edge is not known, and 1 for any other map.
-        samples: Training samples that probes follow. By default an eighth of them, but at least 64
-            and at most 2,000; all with mini-batches or an infinite budget. The race trains on so
-            many too, but on no fewer than 2,000 if there are.
+        samples: Training samples that probes follow. By default an eighth of them, but at least
+            64, at most 2,000, and enough for 100 steps in mini-batches; all if the budget is
+            infinite. The race trains on so many too, but on no fewer than 2,000 if there are.
         told: Called with every probe, and every learning rate at every rung of the race.
 
     Returns:
