@@ -108,7 +108,8 @@ def find_onset(
             weights, 0.01 for an optimiser whose edge is not known, and 1 for any other map.
         samples: Training samples that probes follow. By default an eighth of them, but at least
             64, at most 2,000, and enough for 100 steps in mini-batches; all if the budget is
-            infinite. The race trains on so many too, but on no fewer than 2,000 if there are.
+            infinite. The race trains on so many too, but on no fewer than 2,000 if there are. The
+            onset on a part may lie lower than on all: give all to measure it.
         told: Called with every probe, and every learning rate at every rung of the race.
 
     Returns:

@@ -161,9 +161,7 @@ def runs_away(growth: Floats, loss: Floats) -> bool:
     return all(rate > 0 and abs(rise - 2 * rate) <= AGREEMENT * 2 * rate for rate, rise in pairs)
 
 
-def settled(
-    growth: Floats, loss: Floats, epochs: int, min_growth: float = MIN_GROWTH
-) -> bool:
+def settled(growth: Floats, loss: Floats, epochs: int, min_growth: float = MIN_GROWTH) -> bool:
     """Whether a probe may end early, since what it shows will hardly change.
 
     It has gained three times what an exponential phase takes, and twice that where it runs away; or

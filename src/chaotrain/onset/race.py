@@ -120,8 +120,8 @@ def race(
     """Race learning rates side by side, and drop those that fall behind.
 
     All go from rung to rung together, from T/32 epochs on by factors of about 1.5. With a target a
-    lane is dropped once it cannot reach it as early in the mean as one that has; from `patience` on,
-    while more than two are left, the worse half is dropped at each rung, by mean time to the
+    lane is dropped once it cannot reach it as early in the mean as one that has; from `patience`
+    on, while more than two are left, the worse half is dropped at each rung, by mean time to the
     target, then best score, then loss.
 
     Where the time to the target decides, the recommendation is the geometric mean of the learning

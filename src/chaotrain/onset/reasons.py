@@ -40,7 +40,8 @@ def reason(
     probed, in_race, every = samples
     text = _of_search(bracket, epochs, budget)
     if probed < every:
-        text += f" Probes followed {probed} of the {every} training samples."
+        text += f" Probes followed {probed} of the {every} training samples; the onset on all may "
+        text += "lie higher."
     text += " " + _of_race(raced, target, epochs, trains)
     if raced is not None and raced.lanes and in_race < every:
         text += f" The race was on {in_race} of the {every} training samples."

@@ -63,7 +63,9 @@ def race_in_rounds(
         assert last.winner is not None
         time = 1 + last.winner.time
         near = [lane for lane in last.lanes if 1 + lane.time <= NEAR * time]
-        near = sorted(sorted(near, key=lambda lane: lane.standing)[:CLOSEST], key=lambda lane: lane.eta)
+        near = sorted(
+            sorted(near, key=lambda lane: lane.standing)[:CLOSEST], key=lambda lane: lane.eta
+        )
         # A training goes from rung to rung of the first round.
         rung = math.ceil(FIRST_RUNG * epochs)
         if spent + len(near) * inits * rung * math.ceil(RESERVE * time / rung) > budget:
@@ -72,7 +74,13 @@ def race_in_rounds(
         longest = min(epochs, math.ceil(PATIENT * time))
         # All of them are about as fast, so none is dropped for what it scores on the way.
         last = race(
-            train, [lane.eta for lane in near], inits=inits, epochs=longest, target=target, patience=math.inf, told=told
+            train,
+            [lane.eta for lane in near],
+            inits=inits,
+            epochs=longest,
+            target=target,
+            patience=math.inf,
+            told=told,
         )
         lanes |= {lane.eta: lane for lane in last.lanes}
         spent += last.cost
