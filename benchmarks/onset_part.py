@@ -14,8 +14,8 @@ from chaotrain.onset.engine import part
 from chaotrain.onset.reasons import spoken
 from onset_cases import CASES
 
-# Gradient evaluations over what the probes follow, in epochs: most of it is spent on the search.
-BUDGET = 30
+# Gradient evaluations, in epochs, for probes of all samples and of a part.
+ALL, A_PART = 30, 7.5
 
 
 def main(wanted: list[str]) -> None:
@@ -32,7 +32,7 @@ def main(wanted: list[str]) -> None:
                 epochs=case.epochs,
                 target=case.target,
                 samples=samples,
-                budget=BUDGET * case.epochs * max(samples / every, 0.25),
+                budget=case.epochs * (ALL if samples == every else A_PART),
             )
             found = (
                 spoken(Crossing(getattr(onset, name), *getattr(onset, f"{name}_interval")))
