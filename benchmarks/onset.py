@@ -22,7 +22,10 @@ import numpy as np
 import chaotrain as ct
 from chaotrain import ensembles, files, layout, maps
 from onset_cases import CASES, GRID_STEPS, Case
+from onset_schedules import HOLD, SCHEDULES, compare
 from range_test import RANGES, suggestion
+
+Result = dict[str, Any]
 
 SEEDS = 5
 # What is compared with the oracle, in the order of the table.
@@ -54,60 +57,73 @@ def times(case: Case, etas: np.ndarray) -> np.ndarray:
     return first.reshape(len(etas), SEEDS).mean(axis=1)
 
 
-def run(case: Case) -> dict[str, Any]:
-    """Every suggestion, what it costs and how it does, for every seed; and the oracle."""
-    began = time.monotonic()
+def oracle(case: Case, known: Result) -> Result:
+    """The dense grid."""
     grid = np.geomspace(*case.grid, GRID_STEPS)
     on_grid = times(case, grid)
-    rates: dict[str, list[float]] = {method: [] for method in METHODS}
-    costs: dict[str, list[float]] = {method: [] for method in METHODS}
-    outcomes = []
-    for seed in range(SEEDS):
-        onset = ct.find_onset(case.system, key=1000 + seed, epochs=case.epochs, target=case.target)
-        outcomes.append(onset.outcome)
-        for method, eta in (
-            (OURS, onset.eta_fastest),
-            ("first growth", onset.eta_first),
-            ("full onset", onset.eta_1),
-        ):
-            rates[method].append(eta)
-            costs[method].append(onset.cost if method == OURS else math.nan)
-        for method, limits in RANGES.items():
-            eta, cost = suggestion(case, 1000 + seed, *limits)
-            rates[method].append(eta)
-            costs[method].append(cost)
-        rates["default"].append(case.default)
-        costs["default"].append(0.0)
-    suggested = np.array([rates[method] for method in METHODS])
-    known = np.unique(suggested[np.isfinite(suggested)])
-    found = dict(zip(known, times(case, known), strict=True))
+    best = float(grid[on_grid.argmin()])
+    return {"grid": grid.tolist(), "grid_times": on_grid.tolist(), "oracle": best}
+
+
+def others(case: Case, known: Result) -> Result:
+    """What the range tests suggest, what that costs, and the default."""
+    found: Result = {}
+    for method, limits in RANGES.items():
+        drawn = [suggestion(case, 1000 + seed, *limits) for seed in range(SEEDS)]
+        etas, costs = ([float(value) for value in column] for column in zip(*drawn, strict=True))
+        found[method] = {"rates": etas, "costs": costs, "times": at(case, etas)}
+    etas = [case.default] * SEEDS
+    return {**found, "default": {"rates": etas, "costs": [0.0] * SEEDS, "times": at(case, etas)}}
+
+
+def finder(case: Case, known: Result) -> Result:
+    """What `ct.find_onset` finds from every seed."""
+    found = [
+        ct.find_onset(case.system, key=1000 + seed, epochs=case.epochs, target=case.target)
+        for seed in range(SEEDS)
+    ]
+    costs = [onset.cost for onset in found]
+    named = {
+        OURS: [onset.eta_fastest for onset in found],
+        "first growth": [onset.eta_first for onset in found],
+        "full onset": [onset.eta_1 for onset in found],
+    }
     return {
-        "case": case.name,
-        "target": case.target,
-        "epochs": case.epochs,
-        "grid": grid.tolist(),
-        "grid_times": on_grid.tolist(),
-        "oracle": float(grid[on_grid.argmin()]),
-        "outcomes": outcomes,
-        "rates": rates,
-        "costs": costs,
-        # Where a method suggests nothing the target is not reached.
-        "times": {
-            method: [float(found.get(eta, case.epochs)) for eta in rates[method]]
-            for method in METHODS
+        "outcomes": [onset.outcome for onset in found],
+        "probes": [onset.probes.sizes["probe"] for onset in found],
+        **{
+            method: {"rates": etas, "costs": costs, "times": at(case, etas)}
+            for method, etas in named.items()
         },
-        "seconds": time.monotonic() - began,
     }
 
 
-def table(results: list[dict[str, Any]]) -> str:
+def scheduled(case: Case, known: Result) -> Result:
+    """What schedules make of the recommendation, the geometric mean of all seeds."""
+    etas = [eta for eta in known[OURS]["rates"] if math.isfinite(eta)]
+    eta = math.exp(statistics.fmean(map(math.log, etas)))
+    return {"schedules": compare(case, eta, SEEDS)}
+
+
+def at(case: Case, etas: list[float]) -> list[float]:
+    """The mean time at each suggestion; T where there is none."""
+    known = np.unique([eta for eta in etas if math.isfinite(eta)])
+    found = dict(zip(known, times(case, known), strict=True)) if len(known) else {}
+    return [float(found.get(eta, case.epochs)) for eta in etas]
+
+
+# A case is measured part by part, and what is on record is not measured again.
+PARTS = {"oracle": oracle, "lr_find": others, "onset": finder, "schedules": scheduled}
+
+
+def table(results: list[Result]) -> str:
     """The results in Markdown: time at a suggestion over that at the oracle, mean over seeds."""
     head = ["case", "target", "oracle's η (time)", *METHODS, "cost of onset", "its spread"]
     lines = [head, ["---"] * len(head)]
     for result in results:
         best = min(result["grid_times"])
         dense = SEEDS * GRID_STEPS * result["epochs"]
-        cost = statistics.mean(result["costs"][OURS])
+        cost = statistics.mean(result[OURS]["costs"])
         lines.append(
             [
                 result["case"],
@@ -115,12 +131,12 @@ def table(results: list[dict[str, Any]]) -> str:
                 f"{result['oracle']:.2g} ({best:.1f})",
                 *(ratio(result, method) for method in METHODS),
                 f"{cost:.0f} ({cost / dense:.0%} of the grid, {cost / best:.1f} runs)",
-                f"{spread(result['rates'][OURS]):.0%}",
+                f"{spread(result[OURS]['rates']):.0%}",
             ]
         )
-    ours = [statistics.mean(r["times"][OURS]) / min(r["grid_times"]) for r in results]
+    ours = [statistics.mean(r[OURS]["times"]) / min(r["grid_times"]) for r in results]
     ranged = {
-        method: [statistics.mean(r["times"][method]) / statistics.mean(r["times"][OURS])
+        method: [statistics.mean(r[method]["times"]) / statistics.mean(r[OURS]["times"])
                  for r in results]
         for method in RANGES
     }  # fmt: skip
@@ -135,10 +151,28 @@ def table(results: list[dict[str, Any]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{summary}\n"
 
 
-def ratio(result: dict[str, Any], method: str) -> str:
+def schedule_table(results: list[Result]) -> str:
+    """What schedules make of the recommendation, in Markdown."""
+    head = ["case", "η", *SCHEDULES, "held for"]
+    lines = [head, ["---"] * len(head)]
+    for result in results:
+        found = result["schedules"]
+        cells = []
+        for name in SCHEDULES:
+            of = found[name]
+            spent = statistics.mean(of["evaluations"])
+            passed = statistics.mean(of["times"])
+            extra = f" ({spent:.1f})" if name == HOLD else ""
+            cells.append(f"{passed:.1f}{extra}, {statistics.mean(of['scores']):.3f}")
+        held = statistics.mean(found[HOLD]["held"])
+        lines.append([result["case"], f"{found['eta']:.2g}", *cells, f"{held:.0f}"])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def ratio(result: Result, method: str) -> str:
     """The mean time at a method's suggestions over the oracle's, and the suggestions' mean."""
-    mean = statistics.mean(result["times"][method]) / min(result["grid_times"])
-    known = [eta for eta in result["rates"][method] if math.isfinite(eta)]
+    mean = statistics.mean(result[method]["times"]) / min(result["grid_times"])
+    known = [eta for eta in result[method]["rates"] if math.isfinite(eta)]
     at = f"{math.exp(statistics.fmean(map(math.log, known))):.2g}" if known else "none"
     return f"{mean:.2f} (η {at})"
 
@@ -150,24 +184,30 @@ def spread(rates: list[float]) -> float:
 
 
 def main(folder: Path, wanted: list[str]) -> None:
-    """Run what is missing, and write the table."""
+    """Run what is missing, and write the tables."""
     folder.mkdir(parents=True, exist_ok=True)
     results = []
     for number, case in enumerate(CASES):
         path = folder / f"{number:02d}.json"
-        if not path.exists() and (not wanted or case.name in wanted):
-            print(f"{case.name} ...", flush=True)
-            try:
-                result = run(case)
-            except ct.UserError as missing:
-                print(f"  left out: {missing}")
+        result: Result = json.loads(path.read_text()) if path.exists() else {}
+        result |= {"case": case.name, "target": case.target, "epochs": case.epochs}
+        for name, measure in PARTS.items():
+            if name in result or (wanted and case.name not in wanted):
                 continue
+            began = time.monotonic()
+            try:
+                result |= measure(case, result)
+            except ct.UserError as missing:
+                print(f"{case.name} is left out: {missing}", flush=True)
+                break
+            seconds = time.monotonic() - began
+            result["seconds"] = result.get("seconds", {}) | {name: seconds}
             files.write(path, (json.dumps(result, indent=1) + "\n").encode())
-            print(f"  {result['seconds']:.0f} s; {ratio(result, OURS)} against the oracle")
-        if path.exists():
-            results.append(json.loads(path.read_text()))
+            print(f"{case.name}: {name} in {seconds:.0f} s", flush=True)
+        if all(name in result for name in PARTS):
+            results.append(result)
     if results:
-        text = table(results)
+        text = table(results) + "\n" + schedule_table(results)
         files.write(folder / "onset.md", text.encode())
         print(text)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import chaotrain as ct
 from chaotrain import figures, layout, optimizers
 from chaotrain.cli import main
 from chaotrain.maps import Iterated
+from chaotrain.onset import engine as engines
 from chaotrain.onset.engine import Engine
 from command_line import in_process, refused
 
@@ -74,7 +76,7 @@ def test_on_a_quadratic_training_diverges_at_2_over_h(curvatures: tuple[float, .
 def test_on_mnist_eta_0_lies_within_the_interval_of_the_grid() -> None:
     task = ct.tasks.load("mnist", train_size=2000, test_size=500)
     system = ct.TrainingMap(ct.networks.mlp([784, 64, 10]), task)
-    onset = ct.find_onset(system, epochs=150, target=0.7, budget=3000)
+    onset = ct.find_onset(system, epochs=150, target=0.7, budget=3000, samples=2000)
     assert onset.outcome == "onset"
     # docs/results/mnist.md: η_0 = 5 [4.03, 5.97], η_1 = 6 [4, 6], η* = 5 [4, 6] to 0.70.
     assert 4.03 <= onset.eta_0 <= 5.97
@@ -82,6 +84,11 @@ def test_on_mnist_eta_0_lies_within_the_interval_of_the_grid() -> None:
     assert 3.2 <= onset.eta_fastest <= 7
     assert onset.race.attrs["measure"] == "time"
     consistent(onset)
+    # On an eighth of the samples the onset lies lower, but the race is on all.
+    part = ct.find_onset(system, epochs=150, target=0.7)
+    assert part.eta_0 < onset.eta_0
+    assert 3.2 <= part.eta_fastest <= 7
+    assert part.cost < 6.5 * 150
 
 
 @pytest.mark.slow
@@ -149,11 +156,63 @@ def test_a_probe_is_the_tangent_and_a_race_the_training(blobs: Blobs) -> None:
     np.testing.assert_allclose(probe.growth, whole.growth[:length], rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(probe.loss, whole.loss[:length])
     assert probe.cost == 2 * (length - 1)
-    # In calls of 3 states, the first rung of a race over 40 epochs.
+    # In calls of 2 states, the first rung of a race over 40 epochs.
     pieces = [engine.train(8.0, 2, epochs) for epochs in (2, 5, 40)]
-    assert [piece.cost for piece in pieces] == [3, 3, 36]
+    assert [piece.cost for piece in pieces] == [4, 2, 36]
     np.testing.assert_allclose(pieces[-1].loss, whole.loss, rtol=1e-12)
     np.testing.assert_array_equal(pieces[-1].score, whole.test_accuracy)
+
+
+def test_probes_follow_a_part_of_the_samples_and_cost_that_part(blobs: Blobs) -> None:
+    data = blobs()
+    system = trained(data)
+    count = system.samples
+    engine = Engine(system, 3, 40, count // 3)
+    assert engine.samples == (count // 3, count, count)
+    chosen = np.sort(np.random.default_rng(0).permutation(count)[: count // 3])
+    own = dataclasses.replace(data, inputs=data.inputs[chosen], targets=data.targets[chosen])
+    key = jax.random.fold_in(jax.random.key(3), 2)
+    alone = ct.tangent_growth(trained(own), 8.0, key, epochs=40)
+    probe = engine.probe(8.0, 2)
+    length = len(probe.growth)
+    np.testing.assert_allclose(probe.growth, alone.growth[:length], rtol=1e-9, atol=1e-9)
+    assert probe.cost == pytest.approx(2 * (length - 1) * (count // 3) / count)
+    whole = ct.tangent_growth(system, 8.0, key, epochs=40)
+    np.testing.assert_allclose(engine.train(8.0, 2, 40).loss, whole.loss, rtol=1e-12)
+
+
+def test_it_says_which_part_of_the_samples_it_followed(
+    blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = trained(blobs())
+    count = system.samples
+    some = ct.find_onset(system, epochs=12, samples=count // 3)
+    assert f"Probes followed {count // 3} of the {count} training samples;" in some.reason
+    assert "The race was on" not in some.reason
+    assert "Probes followed" not in ct.find_onset(system, epochs=12, samples=count).reason
+    monkeypatch.setattr(engines, "MOST_SAMPLES", count // 2)
+    part = ct.find_onset(system, epochs=12, samples=count // 3)
+    assert f"The race was on {count // 2} of the {count} training samples." in part.reason
+
+
+@pytest.mark.parametrize(
+    ("samples", "batch_size", "followed"),
+    [
+        (100, None, 64),
+        (40, None, 40),
+        (1000, None, 125),
+        (60000, None, 2000),
+        (1000, 20, 125),
+        (1000, 50, 250),  # 5 steps in each of 20 epochs
+        (1000, 500, 1000),
+    ],
+)
+def test_an_eighth_of_the_samples_is_followed_within_limits(
+    samples: int, batch_size: int | None, followed: int
+) -> None:
+    inputs, targets = np.zeros((samples, 2)), np.arange(samples) % 2
+    task = ct.Task.from_arrays(inputs, targets, inputs[:2], targets[:2])
+    assert engines.part(trained(task, batch_size=batch_size), 20) == followed
 
 
 def test_it_begins_at_the_edge_of_stability_and_repeats_itself(blobs: Blobs) -> None:
@@ -185,8 +244,10 @@ def test_the_target_decides_the_race(blobs: Blobs) -> None:
     near = ct.find_onset(system, epochs=40, target=0.6, budget=2000)
     assert near.race.attrs["measure"] == "time"
     assert "the first to reach 0.6" in near.reason
-    winner = near.race.sel(learning_rate=near.eta_fastest)
-    assert float(winner.mean_training_time) == float(near.race.mean_training_time.min())
+    there = near.race.where(near.race.reached >= 0.5, drop=True)
+    weights = (1 + there.mean_training_time) ** -8
+    middle = np.average(np.log(there.learning_rate), weights=weights)
+    assert near.eta_fastest == pytest.approx(math.exp(middle))
     far = ct.find_onset(system, epochs=8, target=1.0, budget=2000)
     if far.race.attrs["measure"] == "score":
         assert "None reached the target 1" in far.reason
@@ -202,6 +263,7 @@ def test_the_target_decides_the_race(blobs: Blobs) -> None:
         ({"target": 1.5}, "target = 1.5"),
         ({"tolerance": 1.0}, "tolerance = 1.0"),
         ({"start": -1.0}, "start = -1.0"),
+        ({"samples": 0}, "samples = 0"),
     ],
 )
 def test_a_number_out_of_range_is_refused_in_one_line(options: Any, words: str) -> None:

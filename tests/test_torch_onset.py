@@ -19,6 +19,7 @@ torch = pytest.importorskip("torch", reason="needs chaotrain[torch]")
 
 import torch_training as small  # noqa: E402
 from chaotrain.torch import find_onset  # noqa: E402
+from chaotrain.torch.curvature import edge_of_stability  # noqa: E402
 from chaotrain.torch.engine import Engine  # noqa: E402
 from chaotrain.torch.pair import Pair  # noqa: E402
 from torch_training import cross_entropy, snapshot  # noqa: E402
@@ -44,7 +45,7 @@ def same_weights(system: ct.TrainingMap) -> Callable[[], Any]:
 def test_both_finders_agree_within_their_intervals() -> None:
     data = small.task()
     system = ct.TrainingMap(ct.networks.mlp(small.SIZES), data)
-    jax_onset = ct.find_onset(system, epochs=100, start=0.1, budget=3000)
+    jax_onset = ct.find_onset(system, epochs=100, budget=3000, samples=system.samples)
     batches = [small.batch(data)]
     onset = find_onset(
         same_weights(system), cross_entropy, batches, torch.optim.SGD, epochs=100, budget=3000
@@ -55,10 +56,51 @@ def test_both_finders_agree_within_their_intervals() -> None:
             getattr(found, f"{name}_interval") for found in (onset, jax_onset)
         )
         assert max(low, other_low) < min(high, other_high), name
-    # The first probes are at the same learning rates with the same weights.
+    # The first probes are at the same learning rates with the same weights: both begin at the
+    # edge of stability, to 10%, and go on from there by powers of 4.
     first, others = onset.probes, jax_onset.probes
-    assert first.learning_rate[:3].values.tolist() == others.learning_rate[:3].values.tolist()
-    np.testing.assert_allclose(first.loss[0, 1:30], others.loss[0, :29], rtol=1e-9)
+    np.testing.assert_allclose(first.learning_rate[:2], others.learning_rate[:2], rtol=0.1)
+    assert first.loss[0, 1] == pytest.approx(float(others.loss[0, 0]), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "factor"),
+    [
+        ({}, 2.0),
+        ({"momentum": 0.9}, 3.8),
+        ({"momentum": 0.9, "nesterov": True}, 3.8 / 2.8),
+        ({"momentum": 0.5, "dampening": 0.5}, 6.0),
+    ],
+)
+def test_the_edge_of_stability_is_that_of_the_sharpness(
+    options: dict[str, Any], factor: float
+) -> None:
+    data = small.task()
+    system = ct.TrainingMap(ct.networks.mlp(small.SIZES), data)
+    state = system.init(4)
+    model = small.model(state)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0, **options)
+    inputs, labels = small.batch(data)
+    half = len(inputs) // 2
+    halves = [(inputs[:half], labels[:half]), (inputs[half:], labels[half:])]
+    before = snapshot(model, optimizer)
+    eta, cost = edge_of_stability(model, optimizer, cross_entropy, halves)
+    assert eta == pytest.approx(factor / ct.sharpness(system, state).value, rel=0.02)
+    assert cost >= 3
+    assert small.equal(before, snapshot(model, optimizer))
+
+
+def test_another_optimiser_begins_at_a_small_learning_rate() -> None:
+    onset = find_onset(
+        lambda: torch.nn.Linear(2, 1), half_squared, ONES, torch.optim.Adam, epochs=4, budget=20
+    )
+    assert onset.probes.learning_rate[0] == 0.01
+
+
+def test_where_no_curvature_is_positive_the_edge_is_not_known() -> None:
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    assert math.isnan(edge_of_stability(model, optimizer, lambda m, x: m(x).sum(), ONES)[0])
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5])

@@ -156,7 +156,11 @@ def onset(
     overrides: Override = None,
     budget: Annotated[
         float | None,
-        typer.Option("--budget", help="Gradient evaluations; by default 15 times epochs."),
+        typer.Option("--budget", help="Gradient evaluations; by default 6.3 times epochs."),
+    ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option("--samples", help="That probes follow; by default an eighth of them."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="For figure and numbers.")
@@ -177,6 +181,7 @@ def onset(
         key=settings.seed,
         epochs=settings.epochs,
         target=settings.target,
+        samples=samples,
         told=showing.tell_search,
     )
     showing.onset(found, as_json)

@@ -82,33 +82,61 @@ def sharpness(
         >>> round(sharpness(system, system.init(0)).value, 3)
         0.588
     """
-    from scipy.sparse.linalg import LinearOperator, eigsh
-
     if not isinstance(system, TrainingMap):
         raise UserError("system: the sharpness is that of a training loss, give a TrainingMap")
     flat, unravel = ravel_pytree(state.parameters)
     scale = np.ones(flat.size)
     if preconditioned:
         scale = 1 / np.sqrt(_preconditioner(system, state))
-    count = 0
 
     def product(vector: Floats) -> Floats:
-        nonlocal count
-        count += 1
-        tangent = unravel(jnp.asarray(scale * np.ravel(vector), flat.dtype))
+        tangent = unravel(jnp.asarray(scale * vector, flat.dtype))
         found = _hessian_product(system, state.parameters, tangent)
         return scale * np.asarray(ravel_pytree(found)[0], dtype=np.float64)
 
-    random = np.random.default_rng(SEED).normal(size=flat.size)
-    start = random if start is None else np.asarray(start)
-    if not np.isfinite(product(start)).all():
-        return Sharpness(math.nan, np.full(flat.size, np.nan), count)
-    if flat.size < 3:  # too small for Lanczos
-        dense = np.array([product(row) for row in np.eye(flat.size)])
+    return leading(product, flat.size, tolerance, start)
+
+
+def leading(
+    product: Callable[[Floats], Floats], size: int, tolerance: float, start: Floats | None = None
+) -> Sharpness:
+    """The largest eigenvalue of a symmetric matrix that is known by its products.
+
+    Args:
+        product: v → H v, both of shape (size,).
+        size: Of a vector.
+        tolerance: Of the eigenvalue, relative.
+        start: A vector to start from; by default random.
+
+    Returns:
+        A `Sharpness`; NaN without a vector where the first product is not finite.
+
+    Example:
+        >>> found = leading(lambda v: np.arange(5.0) * v, 5, 1e-10)
+        >>> round(found.value, 6), found.products > 1
+        (4.0, True)
+    """
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    count = 0
+
+    def counted(vector: Floats) -> Floats:
+        nonlocal count
+        count += 1
+        return product(np.ravel(vector))
+
+    start = np.random.default_rng(SEED).normal(size=size) if start is None else np.asarray(start)
+    first = counted(start)
+    if not np.isfinite(first).all():
+        return Sharpness(math.nan, np.full(size, np.nan), count)
+    if not first.any():  # the matrix is zero, which Lanczos does not take
+        return Sharpness(0.0, start / np.linalg.norm(start), count)
+    if size < 3:  # too small for Lanczos
+        dense = np.array([counted(row) for row in np.eye(size)])
         values, vectors = np.linalg.eigh((dense + dense.T) / 2)
     else:
-        operator = LinearOperator((flat.size, flat.size), matvec=product, dtype=np.float64)
-        basis = min(BASIS, flat.size)
+        operator = LinearOperator((size, size), matvec=counted, dtype=np.float64)
+        basis = min(BASIS, size)
         values, vectors = eigsh(operator, k=1, which="LA", v0=start, tol=tolerance, ncv=basis)
     return Sharpness(float(values[-1]), np.asarray(vectors[:, -1]), count)
 

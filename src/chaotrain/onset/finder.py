@@ -11,21 +11,25 @@ import numpy as np
 from pydantic import Field
 
 from chaotrain.experiment import plain, validated
-from chaotrain.fields import Model, Positive, Share, Steps
+from chaotrain.fields import Count, Model, Positive, Share, Steps
 from chaotrain.maps import Key, Map
 from chaotrain.onset.engine import Engine
 from chaotrain.onset.probes import Judged, Probe
-from chaotrain.onset.race import Lane, Race, Trained, race
+from chaotrain.onset.race import Lane, Race, Trained
 from chaotrain.onset.reasons import reason
 from chaotrain.onset.result import Onset
-from chaotrain.onset.search import DIVERGES, ONSET, Bracket, search
+from chaotrain.onset.rounds import race_in_rounds
+from chaotrain.onset.search import DIVERGES, MOST_PROBES, ONSET, Bracket, search
+from chaotrain.training import TrainingMap
 
-# Epochs' worth of gradient evaluations that a search and its race may take.
-BUDGET = 15
+# Epochs' worth of gradient evaluations that a search and its race may take: of a training, and of
+# any other map, which has no samples of which a part will do.
+BUDGET, OF_ANY_MAP = 6.3, 15.0
 # The part of the budget that the search may take where there is something to race for, and the part
 # of that after which it refines nothing.
-SEARCH, REFINED = 0.8, 0.45
-INITS = 2
+SEARCH, REFINED = 0.75, 0.72
+# Probes after which it refines nothing there: the race can do with a bracket that is less sharp.
+ENOUGH = 12
 # How far the race goes beyond both ends of the bracket; how much of their uncertainty it covers.
 BEYOND, UNSURE = 1.2, 2.0
 # How far its lanes are apart.
@@ -45,6 +49,7 @@ class Settings(Model):
     target: Share | None
     tolerance: Annotated[float, Field(gt=1, allow_inf_nan=False)]
     start: Positive | None
+    samples: Count | None = None
 
 
 class Engines(Protocol):
@@ -53,6 +58,10 @@ class Engines(Protocol):
     @property
     def trains(self) -> bool:
         """Whether there is a loss to race for."""
+
+    @property
+    def samples(self) -> tuple[int, int, int]:
+        """Training samples of a probe, of a training in the race, and all."""
 
     def start(self) -> tuple[float, float]:
         """The learning rate to begin with, and the gradient evaluations that finding it took."""
@@ -73,6 +82,7 @@ def find_onset(
     target: float | None = None,
     tolerance: float = 1.1,
     start: float | None = None,
+    samples: int | None = None,
     told: Told = lambda event: None,
 ) -> Onset:
     """Find the onset of chaos of a map, and the learning rate to train at.
@@ -80,12 +90,14 @@ def find_onset(
     Probes follow the tangent of a training (a rescaled pair where it has no derivative) at learning
     rates that a search chooses (`chaotrain.onset.search`): it brackets the first transient growth
     and the full onset. Where the map has a loss, a few learning rates from the one to the other,
-    and a little beyond, then race to the target (`chaotrain.onset.race`).
+    and a little beyond, then race to the target (`chaotrain.onset.race`), and the fastest of them
+    again with more initialisations.
 
     Args:
         system: Any `Map`, such as a `TrainingMap`.
-        budget: Gradient evaluations, over whatever data the map trains on: one an epoch, two with
-            the tangent. By default 15 times `epochs`; infinity goes on to the `tolerance`.
+        budget: Gradient evaluations, over all data that the map trains on: one an epoch, two with
+            the tangent, and on a part of the data that part of it. By default 6.3 times `epochs`,
+            15 times for a map that is no `TrainingMap`; infinity goes on to the `tolerance`.
         key: An integer or a JAX key; initialisation i is drawn with fold_in(key, i).
         epochs: Epochs T of a probe and of the race.
         target: The score to reach first; by default the task's. Where it is not reached within T
@@ -94,6 +106,10 @@ def find_onset(
             factor of its middle.
         start: The first learning rate to probe; by default the edge of stability of the initial
             weights, 0.01 for an optimiser whose edge is not known, and 1 for any other map.
+        samples: Training samples that probes follow. By default an eighth of them, but at least
+            64, at most 2,000, and enough for 100 steps in mini-batches; all if the budget is
+            infinite. The race trains on so many too, but on no fewer than 2,000 if there are. The
+            onset on a part may lie lower than on all: give all to measure it.
         told: Called with every probe, and every learning rate at every rung of the race.
 
     Returns:
@@ -114,10 +130,17 @@ def find_onset(
         "target": target,
         "tolerance": tolerance,
         "start": start,
+        "samples": samples,
     }
     settings = validated(Settings, {name: plain(value) for name, value in numbers.items()})
     goal = settings.target if settings.target is not None else getattr(system, "target", None)
-    return found_by(Engine(system, key, settings.epochs), settings, budget, goal, told)
+    count = settings.samples
+    if count is None and budget == math.inf:
+        count = getattr(system, "samples", None)
+    if budget is None and not isinstance(system, TrainingMap):
+        budget = OF_ANY_MAP * settings.epochs
+    engine = Engine(system, key, settings.epochs, count)
+    return found_by(engine, settings, budget, goal, told)
 
 
 def found_by(
@@ -141,16 +164,16 @@ def found_by(
         tolerance=settings.tolerance,
         budget=allowed * SEARCH - spent if engine.trains else allowed,
         share=REFINED if engine.trains else 1.0,
+        enough=ENOUGH if engine.trains and allowed < math.inf else MOST_PROBES,
         told=told,
     )
     spent += bracket.cost
     raced: Race | None = None
     limits = to_race(bracket) if engine.trains else None
     if limits is not None:
-        raced = race(
+        raced = race_in_rounds(
             engine.train,
             lanes_between(*limits),
-            inits=INITS,
             epochs=settings.epochs,
             target=goal,
             budget=allowed - spent,
@@ -158,7 +181,7 @@ def found_by(
         )
         spent += raced.cost
     seconds = time.monotonic() - began
-    words = reason(bracket, raced, goal, settings.epochs, allowed, engine.trains)
+    words = reason(bracket, raced, goal, settings.epochs, allowed, engine.trains, engine.samples)
     return Onset.of(bracket, raced, limits, spent, seconds, words)
 
 

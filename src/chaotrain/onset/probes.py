@@ -161,22 +161,24 @@ def runs_away(growth: Floats, loss: Floats) -> bool:
     return all(rate > 0 and abs(rise - 2 * rate) <= AGREEMENT * 2 * rate for rate, rise in pairs)
 
 
-def settled(growth: Floats, epochs: int, min_growth: float = MIN_GROWTH) -> bool:
+def settled(growth: Floats, loss: Floats, epochs: int, min_growth: float = MIN_GROWTH) -> bool:
     """Whether a probe may end early, since what it shows will hardly change.
 
-    It is exponential and has gained three times what that takes, or has contracted by as much; or
-    it is calm after a third of its epochs: within half an e-fold, also if it went on to its end as
-    it does of late.
+    It has gained three times what an exponential phase takes, and twice that where it runs away; or
+    has contracted by three times; or it is calm after a third of its epochs: within half an e-fold,
+    also if it went on to its end as it does of late.
 
     Args:
         growth: What is known so far, shape (epoch,), finite.
+        loss: Shape (epoch,).
         epochs: How many epochs the probe would have.
         min_growth: What an exponential phase gains at least, in e-folds.
 
     Example:
-        >>> settled(0.5 * np.arange(51.0), 100), settled(0.1 * np.arange(51.0), 100)
+        >>> loss = np.ones(51)
+        >>> settled(0.5 * np.arange(51.0), loss, 100), settled(0.1 * np.arange(51.0), loss, 100)
         (True, False)
-        >>> settled(np.full(31, 0.1), 100), settled(np.full(41, 0.1), 100)
+        >>> settled(np.full(31, 0.1), loss[:31], 100), settled(np.full(41, 0.1), loss[:41], 100)
         (False, True)
     """
     ample = AMPLE * min_growth
@@ -186,8 +188,8 @@ def settled(growth: Floats, epochs: int, min_growth: float = MIN_GROWTH) -> bool
     if 3 * known >= epochs and known >= FEWEST_STEPS:
         middle = known // 2
         late = (growth[-1] - growth[middle]) / (known - middle)
-        if max(growth.max(), abs(late) * (epochs - known)) <= E_FOLD / 2:
+        if max(growth.max(), late * (epochs - known)) <= E_FOLD / 2:
             return True
-    if known < FEWEST_STEPS or growth.max() - growth.min() < ample:
+    if known < 2 * FEWEST_STEPS or growth.max() < ample:
         return False
-    return fit_ramp(growth, min_growth).verdict == EXPONENTIAL
+    return bool(growth.max() >= 2 * ample) or not runs_away(growth, loss)

@@ -35,10 +35,11 @@ Told = Callable[["Lane"], None]
 
 # What decides a race.
 TIME, SCORE, LOSS = "time", "score", "loss"
-# The first rung is this part of the race, each further one twice the one before.
-FIRST_RUNG = 1 / 16
-# Nobody is dropped for the score before this part of it.
+# The first rung is this part of the race, each further one this many times the one before.
+FIRST_RUNG, GROWTH = 1 / 32, 1.5
 PATIENCE = 1 / 4
+# How much a faster learning rate counts for more than a slower one in the recommendation.
+SHARPNESS = 8.0
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,10 @@ class Race:
 
     Attributes:
         lanes: Every learning rate, in increasing order, as far as it was trained.
-        fastest: The winner.
+        winner: The lane that was first; None where the budget allowed no race.
+        fastest: The recommendation; see `race`.
         interval: Around those that were fastest for some initialisation, to halfway (in ln η) to
-            the next learning rates.
+            the next learning rates; and around the recommendation.
         measure: What decided: `TIME` to the target, which at least half of the winner's
             initialisations reached, else the best `SCORE`, or the lowest `LOSS` without one.
         target: The target, None where the time to it did not decide.
@@ -95,6 +97,7 @@ class Race:
     """
 
     lanes: tuple[Lane, ...]
+    winner: Lane | None
     fastest: float
     interval: tuple[float, float]
     measure: str
@@ -111,14 +114,20 @@ def race(
     epochs: int = 100,
     target: float | None = None,
     budget: float = math.inf,
+    patience: float = PATIENCE,
     told: Told = lambda lane: None,
 ) -> Race:
     """Race learning rates side by side, and drop those that fall behind.
 
-    All go from rung to rung together, of T/16, T/8, T/4, T/2 and T epochs. With a target a lane is
-    dropped once it cannot reach it as early in the mean as one that has; from T/4 on, while more
-    than two are left, the worse half is dropped at each rung, by mean time to the target, then best
-    score, then loss.
+    All go from rung to rung together, from T/32 epochs on by factors of about 1.5. With a target a
+    lane is dropped once it cannot reach it as early in the mean as one that has; from `patience`
+    on, while more than two are left, the worse half is dropped at each rung, by mean time to the
+    target, then best score, then loss.
+
+    Where the time to the target decides, the recommendation is the geometric mean of the learning
+    rates that most initialisations reached it at, weighted by $(1 + t)^{-8}$ with their mean times
+    t: on a plateau its middle, where the first is a matter of chance, and at a sharp minimum the
+    winner. Elsewhere it is the winner.
 
     Args:
         train: (eta, init, epochs) → `Trained`; see the module.
@@ -127,6 +136,7 @@ def race(
         epochs: T.
         target: The score to reach.
         budget: Gradient evaluations, one a step; as many of the best go to a rung as it allows.
+        patience: The part of the race before which nobody is dropped for the score.
         told: Called with every lane at every rung.
 
     Returns:
@@ -139,8 +149,8 @@ def race(
         ...     loss = np.exp(-min(eta, 4 / eta) * np.arange(epochs + 1))
         ...     return Trained(loss, 1 - loss, epochs)
         >>> found = race(train, [0.5, 1.0, 2.0, 4.0, 8.0], target=0.99)
-        >>> found.fastest, found.lanes[2].time
-        (2.0, 3.0)
+        >>> found.winner.eta, found.winner.time, round(found.fastest, 2)
+        (2.0, 3.0, 2.0)
     """
     lanes: dict[float, Lane] = {}
     measure = LOSS
@@ -162,26 +172,32 @@ def race(
             lanes[eta] = _lane(eta, rung, curves, target)
             told(lanes[eta])
         done = rung
-        alive = _survivors([lanes[eta] for eta in alive], rung + 1 >= PATIENCE * epochs)
+        alive = _survivors([lanes[eta] for eta in alive], rung + 1 >= patience * epochs)
         if len(alive) == 1:
             break
     if not lanes:
-        return Race((), math.nan, (math.nan, math.nan), LOSS, None, 0.0, False)
+        return Race((), None, math.nan, (math.nan, math.nan), LOSS, None, 0.0, False)
     furthest = [lane for lane in lanes.values() if lane.epochs == done]
     best = min(furthest, key=lambda lane: lane.standing)
     met = target is not None and best.reached >= 0.5
     ordered = tuple(lanes[eta] for eta in sorted(lanes))
-    interval = _interval(ordered, best, met)
+    low, high = _interval(ordered, best, met)
+    fastest = best.eta
     if met:
-        measure = TIME
-    return Race(ordered, best.eta, interval, measure, target if met else None, cost, finished)
+        measure, fastest = TIME, _middle(ordered, best.epochs)
+    interval = min(low, fastest), max(high, fastest)
+    goal = target if met else None
+    return Race(ordered, best, fastest, interval, measure, goal, cost, finished)
 
 
 def _rungs(epochs: int) -> list[int]:
-    """Where lanes are compared; each but the last has twice the states of the one before."""
+    """Where lanes are compared; each but the last has a multiple of the states of the first."""
     first = math.ceil(FIRST_RUNG * epochs)
-    rungs = [first * 2**power - 1 for power in range(5)]
-    return [*(rung for rung in rungs if 0 < rung < epochs), epochs]
+    count, rungs = 1, []
+    while first * count - 1 < epochs:
+        rungs.append(first * count - 1)
+        count = math.ceil(GROWTH * count)
+    return [*(rung for rung in rungs if rung > 0), epochs]
 
 
 def _lane(eta: float, epochs: int, curves: Sequence[Trained], target: float | None) -> Lane:
@@ -205,6 +221,15 @@ def _survivors(lanes: list[Lane], may_halve: bool) -> list[float]:
     elif may_halve and len(ordered) > 2:
         ordered = ordered[: max(2, math.ceil(len(ordered) / 2))]
     return [lane.eta for lane in ordered]
+
+
+def _middle(lanes: Sequence[Lane], epochs: int) -> float:
+    """The geometric mean of the learning rates, the more of each the faster it was."""
+    there = [lane for lane in lanes if lane.reached >= 0.5]
+    # Who was dropped before `epochs` counts as one who did not reach the target until then.
+    times = np.array([np.minimum(lane.times, epochs).mean() for lane in there])
+    weights = (1 + times) ** -SHARPNESS
+    return float(np.exp(np.average(np.log([lane.eta for lane in there]), weights=weights)))
 
 
 def _interval(lanes: Sequence[Lane], best: Lane, met: bool) -> tuple[float, float]:

@@ -24,6 +24,7 @@ def reason(
     epochs: int,
     budget: float,
     trains: bool,
+    samples: tuple[int, int, int],
 ) -> str:
     """Say what was found, why the recommendation is what it is, and what to do where there is none.
 
@@ -34,8 +35,17 @@ def reason(
         epochs: Epochs of a probe and of the race.
         budget: Gradient evaluations that were allowed.
         trains: Whether the map has a loss.
+        samples: Training samples of a probe, of a training in the race, and all.
     """
-    return " ".join([_of_search(bracket, epochs, budget), _of_race(raced, target, epochs, trains)])
+    probed, in_race, every = samples
+    text = _of_search(bracket, epochs, budget)
+    if probed < every:
+        text += f" Probes followed {probed} of the {every} training samples; the onset on all may "
+        text += "lie higher."
+    text += " " + _of_race(raced, target, epochs, trains)
+    if raced is not None and raced.lanes and in_race < every:
+        text += f" The race was on {in_race} of the {every} training samples."
+    return text
 
 
 def _of_search(bracket: Bracket, epochs: int, budget: float) -> str:
@@ -90,11 +100,13 @@ def _of_race(raced: Race | None, target: float | None, epochs: int, trains: bool
     fastest = Crossing(raced.fastest, *raced.interval)
     lanes = f"Of {len(raced.lanes)} learning rates from {raced.lanes[0].eta:.3g} to "
     lanes += f"{raced.lanes[-1].eta:.3g} that raced, "
-    winner = next(lane for lane in raced.lanes if lane.eta == raced.fastest)
+    winner = raced.winner
+    assert winner is not None
     if raced.target is not None:
         text = (
-            f"{lanes}η = {spoken(fastest)} was the first to reach {raced.target:g}, after "
-            f"{winner.time:.0f} epochs in the mean: train at it."
+            f"{lanes}η = {winner.eta:.3g} was the first to reach {raced.target:g}, after "
+            f"{winner.time:.0f} epochs in the mean. Train at η = {spoken(fastest)}, the middle of "
+            "those that were about as fast."
         )
     else:
         what = "the lowest loss" if raced.measure == LOSS else "the best score"

@@ -89,6 +89,7 @@ def search(
     tolerance: float = TOLERANCE,
     budget: float = math.inf,
     share: float = 1.0,
+    enough: int = MOST_PROBES,
     min_growth: float = MIN_GROWTH,
     told: Told = lambda judged: None,
 ) -> Bracket:
@@ -101,6 +102,7 @@ def search(
             times the lower, so that its middle is known to this factor.
         budget: Gradient evaluations; no probe is begun once they are spent.
         share: The part of the budget after which nothing is refined.
+        enough: The number of probes after which nothing is refined.
         min_growth: What a chaotic transient gains at least, in e-folds.
         told: Called with every probe as it is judged.
 
@@ -119,7 +121,7 @@ def search(
     walk = _Search(probe, tolerance, budget, min_growth, told)
     outcome = walk.bracket(start)
     if outcome == ONSET:
-        walk.budget = share * budget
+        walk.budget, walk.most = share * budget, enough
         walk.refine()
     return walk.result(outcome)
 
@@ -133,6 +135,7 @@ class _Search:
     budget: float
     min_growth: float
     told: Told
+    most: int = MOST_PROBES
     judged: list[Judged] = field(default_factory=list)
 
     @property
@@ -143,7 +146,7 @@ class _Search:
     def ask(self, eta: float) -> Judged | None:
         """Probe a learning rate with a new initialisation; None if nothing is left for it."""
         asked = len(self.judged)
-        if asked >= MOST_PROBES or (asked and self.spent >= self.budget):
+        if asked >= self.most or (asked and self.spent >= self.budget):
             return None
         found = judge(self.probe(eta, asked), self.min_growth)
         self.judged.append(found)

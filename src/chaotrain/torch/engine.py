@@ -16,6 +16,7 @@ from chaotrain.onset.probes import DIVERGED, Probe, settled
 from chaotrain.onset.race import Trained
 from chaotrain.schema import FINITE
 from chaotrain.torch import checks
+from chaotrain.torch.curvature import edge_of_stability
 from chaotrain.torch.pair import Before, Pair
 from chaotrain.torch.twin import Loss, descent
 
@@ -26,9 +27,9 @@ Score = Callable[[Any], Any]
 # Gradient evaluations of an epoch with its twin.
 TWIN = 2
 # A probe looks whether it may end early so often at most, and not below so many epochs.
-LOOKS, FEWEST = 8, 20
-# Where to begin: the search leaves it by powers.
-START = 0.1
+LOOKS, FEWEST = 16, 8
+# Where to begin with an optimiser whose edge of stability is not known: as in JAX.
+SMALL = 0.01
 
 
 @dataclass
@@ -70,8 +71,17 @@ class Engine:
     trains = True
 
     def start(self) -> tuple[float, float]:
-        """Where to begin, which costs nothing."""
-        return START, 0.0
+        """Where to begin: at the edge of stability of the first weights; and what that cost."""
+        model, optimizer = self.drawn(SMALL, 0)
+        eta, cost = edge_of_stability(
+            model, optimizer, self.loss, self.batches, lambda number: self._seed(0, 1 + number)
+        )
+        return eta if math.isfinite(eta) else SMALL, cost
+
+    @property
+    def samples(self) -> tuple[int, int, int]:
+        """An epoch is a pass through the same batches in probes and in the race."""
+        return 1, 1, 1
 
     def drawn(self, eta: float, init: int) -> tuple[Any, Any]:
         """A model with its first weights, and its optimiser.
@@ -104,7 +114,9 @@ class Engine:
             losses.append(float(np.mean(seen)))
             if not math.isfinite(growth[-1]) or not math.isfinite(losses[-1]):
                 break
-            if len(growth) % length == 0 and settled(np.array(growth), self.epochs):
+            if len(growth) % length == 0 and settled(
+                np.array(growth), np.array(losses), self.epochs
+            ):
                 break
         losses[0] = losses[1]
         curve, descended = np.array(growth), np.array(losses)

@@ -14,7 +14,7 @@ from chaotrain.experiment import plain, validated
 from chaotrain.onset import finder
 from chaotrain.onset.result import Onset
 from chaotrain.torch.batches import MOST, check_replay, drawn
-from chaotrain.torch.engine import START, Engine, MakeModel, MakeOptimizer, Score
+from chaotrain.torch.engine import SMALL, Engine, MakeModel, MakeOptimizer, Score
 from chaotrain.torch.randomness import undisturbed
 from chaotrain.torch.twin import Loss
 
@@ -38,7 +38,7 @@ def find_onset(
     target: float | None = None,
     budget: float | None = None,
     tolerance: float = 1.1,
-    start: float = START,
+    start: float | None = None,
     seed: int = 0,
     told: finder.Told = lambda event: None,
 ) -> Onset:
@@ -67,7 +67,8 @@ def find_onset(
             default as in `chaotrain.find_onset`.
         tolerance: A learning rate of the onset is known well enough if its interval is within this
             factor of its middle.
-        start: The first learning rate to probe.
+        start: The first learning rate to probe; by default the edge of stability of the first
+            weights, and 0.01 for an optimiser other than `torch.optim.SGD`.
         seed: Seeds initialisation i, and what is random in it, together with i.
         told: Called with every probe, and every learning rate at every rung of the race.
 
@@ -116,7 +117,7 @@ def find_onset(
             make_model, loss, drawn(loader, settings.batches), optimizer, settings.epochs, score,
             settings.seed,
         )  # fmt: skip
-        model, _ = engine.drawn(start, 0)
+        model, _ = engine.drawn(start or SMALL, 0)
         check_replay(model, loss, engine.batches[0])
         return finder.found_by(engine, settings, budget, settings.target, told)
 
