@@ -13,6 +13,8 @@ import numpy as np
 import chaotrain as ct
 import timing
 
+PIXELS = 28 * 28
+
 
 @dataclass(frozen=True)
 class Dense:
@@ -30,16 +32,23 @@ class Dense:
         return self.balls * (1 + self.replicas)
 
     @property
+    def widths(self) -> tuple[int, ...]:
+        """The widths that products have: inputs that are zero in every sample are left out."""
+        busy = ct.TrainingMap(self.network(), self.task()).busy
+        return (self.layers[0] if busy is None else len(busy.kept), *self.layers[1:])
+
+    @property
     def flops(self) -> float:
         """Useful operations of one step of one network."""
-        first, *others = (a * b for a, b in pairwise(self.layers))
+        first, *others = (a * b for a, b in pairwise(self.widths))
         return 2.0 * self.samples * (2 * first + 3 * sum(others))
 
     def task(self) -> ct.Task:
-        """Random inputs, as sparse as pixels; labels at random; one test sample."""
+        """Images of MNIST where they fit, or random inputs and labels; one test sample."""
+        if self.layers[0] == PIXELS:
+            return ct.tasks.load("mnist", train_size=self.samples, test_size=1)
         random = np.random.default_rng(0)
         inputs = random.random((self.samples, self.layers[0]))
-        inputs *= inputs > 0.8
         labels = np.arange(self.samples) % self.layers[-1]
         return ct.Task.from_arrays(inputs, labels, inputs[:1], labels[:1])
 
@@ -64,7 +73,7 @@ class Dense:
         random = np.random.default_rng(0)
         rows = min(self.samples, chunk)
         members = self.members
-        inputs, hidden, *_ = self.layers
+        inputs, hidden, *_ = self.widths
         x = random.random((rows, inputs))
         w = random.random((inputs, members * hidden))
         d = random.random((rows, members * hidden))

@@ -30,7 +30,8 @@ def main() -> None:
     for dtype in ("float32", "float64"):
         for kernel in (3, 5):
             Convolution(kernel, dtype).report(with_torch)
-    Tangent().report()
+    for balls in (1, 4):
+        Tangent(balls=balls).report()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"peak memory {peak:.2f} GiB")
 

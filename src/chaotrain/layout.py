@@ -2,7 +2,8 @@
 
 A ball is a reference and its replicas. A tile is a run of consecutive balls that is computed in
 one go and stored as one file. A block is the number of members that step side by side. None of it
-depends on the machine, since another composition rounds differently and training is chaotic.
+depends on the machine (but on whether it is a processor or a GPU), since another composition
+rounds differently and training is chaotic.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ GIB = 2**30
 # A tile is as much as one is willing to lose to a kill, a call as long as an interrupt may wait.
 TILE_FLOPS = 2e12
 CALL_FLOPS = 5e10
+# On a processor more members than these side by side step slower: a product of a dozen runs at
+# full speed, and what they need leaves the cache.
+BLOCK, CACHE = 12, 2**20
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,9 @@ class Layout:
         return asdict(self)
 
 
-def plan(cost: Cost, balls: int, members: int, epochs: int, memory: float = 2.0) -> Layout:
+def plan(
+    cost: Cost, balls: int, members: int, epochs: int, memory: float = 2.0, *, cached: bool = True
+) -> Layout:
     """The layout of an ensemble.
 
     Args:
@@ -48,6 +54,7 @@ def plan(cost: Cost, balls: int, members: int, epochs: int, memory: float = 2.0)
         members: Members of a ball: the reference and its replicas.
         epochs: Steps of a run.
         memory: Budget for what a block needs while it steps, in GiB.
+        cached: Whether blocks are kept small for a processor's cache, or large for a GPU.
 
     Raises:
         UserError: If one member alone exceeds the budget.
@@ -56,7 +63,7 @@ def plan(cost: Cost, balls: int, members: int, epochs: int, memory: float = 2.0)
         >>> from chaotrain.layout import plan
         >>> from chaotrain.maps import Cost
         >>> plan(Cost(flops=6e8, bytes=8e6), balls=40, members=2, epochs=150)
-        Layout(balls_per_tile=11, members_per_block=22, epochs_per_call=3)
+        Layout(balls_per_tile=11, members_per_block=11, epochs_per_call=3)
     """
     flops, size = max(cost.flops, 1.0), max(cost.bytes, 1.0)
     fitting = int(memory * GIB // size)
@@ -67,7 +74,8 @@ def plan(cost: Cost, balls: int, members: int, epochs: int, memory: float = 2.0)
     per_tile = int(TILE_FLOPS // (flops * members * (epochs + 1)))
     balls_per_tile = max(1, min(balls, per_tile, fitting // members))
     side_by_side = balls_per_tile * members
-    blocks = -(-side_by_side // fitting)
+    most = min(fitting, max(BLOCK, int(CACHE // size))) if cached else fitting
+    blocks = -(-side_by_side // most)
     per_call = int(CALL_FLOPS // (flops * side_by_side))
     return Layout(
         balls_per_tile=balls_per_tile,

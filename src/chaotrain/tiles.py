@@ -41,7 +41,8 @@ def plan(system: Map, grid: Grid, reference: State) -> Layout:
     # Beside replicas a tangent is the smaller part; alone it sizes the tiles.
     cost = maps.cost(system if grid.copies else Following.of(system))
     members = 1 + grid.copies
-    cut = layout.plan(cost, len(grid.balls), members, grid.epochs, grid.memory)
+    cached = jax.default_backend() == "cpu"
+    cut = layout.plan(cost, len(grid.balls), members, grid.epochs, grid.memory, cached=cached)
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(reference))
     layout.check_ball(size, members, grid.epochs, grid.memory)
     return cut

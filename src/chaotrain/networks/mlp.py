@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -67,8 +67,9 @@ def mlp(
 
     name = f"mlp {'-'.join(map(str, layers))} {activation} {init}{scaled(scale)}"
     if dropout:
-        return Network(initialise, apply_with_dropout, f"{name} dropout {dropout}", stochastic=True)
-    return Network(initialise, apply, name)
+        name = f"{name} dropout {dropout}"
+        return Network(initialise, apply_with_dropout, name, stochastic=True, on_inputs=on_first)
+    return Network(initialise, apply, name, on_inputs=on_first)
 
 
 def dense(key: Array, widths: Sequence[int], draw: Draw, dtype: Any) -> Parameters:
@@ -79,6 +80,12 @@ def dense(key: Array, widths: Sequence[int], draw: Draw, dtype: Any) -> Paramete
         for k, shape in zip(jax.random.split(key, len(shapes)), shapes, strict=True)
     ]
     return tuple({"weight": weight.T, "bias": bias} for weight, bias in drawn)
+
+
+def on_first(function: Callable[[Array], Array], parameters: Parameters) -> Parameters:
+    """Dense layers with `function` applied to the weight of the first."""
+    first, *others = parameters
+    return ({**first, "weight": function(first["weight"])}, *others)
 
 
 def columns(inputs: Array) -> Array:

@@ -28,6 +28,10 @@ class Network:
         chunk: The most samples that a compiled product takes at once: few enough that the
             activations of a block stay in the cache, and enough that the product runs at full
             speed. On the CPU 2,000 doubles the speed of an MLP on 60,000 samples.
+        on_inputs: (function, parameters) → the parameters with `function` applied to the one
+            weight (units, features) that multiplies the inputs, where they enter by one product
+            with their flattened features. With it, inputs that are zero in every sample are left
+            out of the products.
 
     Example:
         >>> import jax
@@ -45,3 +49,4 @@ class Network:
     name: str = "network"
     stochastic: bool = False
     chunk: int = 2000
+    on_inputs: Callable[[Callable[[Array], Array], Parameters], Parameters] | None = None

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from chaotrain.maps import Cost
 from chaotrain.networks import Network, Parameters
 
 
@@ -65,6 +66,33 @@ def products(function: Callable[[Any], Any], state: Any) -> float:
     """
     program = jax.make_jaxpr(function)(state).jaxpr
     return _count(program, [True] * len(program.invars))[0].flops
+
+
+def epoch(
+    network: Network,
+    parameters: Parameters,
+    used: Parameters,
+    chunk: Any,
+    samples: int,
+    gathers: bool,
+) -> Cost:
+    """An epoch of a member: three passes of products a sample, activations forwards and backwards.
+
+    Args:
+        network: The network.
+        parameters: The shapes of its parameters.
+        used: Those of the ones that samples meet.
+        chunk: The shape of the samples (samples, ...) that a product takes at once.
+        samples: All samples of an epoch.
+        gathers: Whether every member gathers its own chunk.
+    """
+    size, busy = (sum(leaf.size for leaf in jax.tree.leaves(t)) for t in (parameters, used))
+    one = forward(network, used, chunk)
+    numbers = 2.0 * one.activations + 6.0 * size + (chunk.size if gathers else 0)
+    return Cost(
+        flops=max(6.0 * busy * samples, 3.0 * one.flops * samples / chunk.shape[0]),
+        bytes=chunk.dtype.itemsize * numbers,
+    )
 
 
 def _count(program: Any, own: list[bool]) -> tuple[Pass, list[bool]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,12 +18,16 @@ from chaotrain.networks import Network, Parameters
 from chaotrain.optimizers import Optimizer
 from chaotrain.tasks import Task
 from chaotrain.training import probe
-from chaotrain.training.cost import forward, shape_of
+from chaotrain.training.cost import epoch, shape_of
+from chaotrain.training.description import described
+from chaotrain.training.idle import Busy, narrowed, widened
 from chaotrain.training.penalty import NO_PENALTY, Penalty, weights_of
 from chaotrain.training.samples import Samples, batches, chunked, gathered
 from chaotrain.training.state import NOISE, Noise, TrainingState
 
 Augment = Callable[[Array, Array], Array]
+# Training samples, test samples, and which inputs the training samples hold.
+Data = tuple[Samples, Samples, Busy | None]
 
 
 @jax.tree_util.register_pytree_node_class
@@ -115,10 +120,14 @@ class TrainingMap:
                 "noise = 'own': nothing is random in full-batch training, give batch_size, "
                 "dropout or augment"
             )
-        self.train = chunked(task.inputs, task.targets, network.chunk, dtype)
+        # Augmentation is told the shape of a sample, and may move what is zero.
+        step = 0 if augment is not None else batch_size or self.samples
+        self.busy = Busy.of(network, task.inputs, step)
+        inputs = task.inputs if self.busy is None else self.busy.select(task.inputs)
+        self.train = chunked(inputs, task.targets, network.chunk, dtype)
         self.test = chunked(task.test_inputs, task.test_targets, network.chunk, dtype)
         probe.check_shapes(network, task, dtype)
-        self.description = self._describe(task)
+        self.description = described(self, task)
         self.hashes, self.target, self.score_name = dict(task.hashes), task.target, task.score_name
 
     @property
@@ -126,19 +135,18 @@ class TrainingMap:
         """Whether an epoch draws anything at random."""
         return self.batch_size is not None or self.network.stochastic or self.augment is not None
 
-    def tree_flatten(self) -> tuple[tuple[Samples, Samples], tuple[Any, ...]]:
+    def tree_flatten(self) -> tuple[Data, tuple[Any, ...]]:
         """The data as leaves, the functions as compile-time constants."""
-        return (self.train, self.test), tuple(getattr(self, name) for name in self.CONSTANTS)
+        constants = tuple(getattr(self, name) for name in self.CONSTANTS)
+        return (self.train, self.test, self.busy), constants
 
     @classmethod
-    def tree_unflatten(
-        cls, constants: tuple[Any, ...], data: tuple[Samples, Samples]
-    ) -> TrainingMap:
+    def tree_unflatten(cls, constants: tuple[Any, ...], data: Data) -> TrainingMap:
         """The inverse of `tree_flatten`."""
         system = object.__new__(cls)
         for name, value in zip(cls.CONSTANTS, constants, strict=True):
             setattr(system, name, value)
-        system.train, system.test = data
+        system.train, system.test, system.busy = data
         return system
 
     @in_float64
@@ -201,21 +209,13 @@ class TrainingMap:
     def cost(self) -> Cost:
         """Three passes of products a sample; activations of a chunk forwards and backwards."""
         parameters = jax.eval_shape(self.init, jax.random.key(0)).parameters
-        size = sum(leaf.size for leaf in jax.tree.leaves(parameters))
+        used = jax.eval_shape(partial(narrowed, self.network, self.busy), parameters)
         length = self.train.weights.shape[1]
         if self.batch_size is not None:
             length = min(length, self.batch_size)
-        features = self.train.inputs.shape[2:]
-        chunk = shape_of((length, *features), self.dtype)
-        one = forward(self.network, parameters, chunk)
-        samples = self.train.weights.size
-        numbers = 2.0 * one.activations + 6.0 * size
-        if self.batch_size is not None:
-            numbers += chunk.size  # every member gathers its own batch
-        return Cost(
-            flops=max(6.0 * size * samples, 3.0 * one.flops * samples / length),
-            bytes=jnp.dtype(self.dtype).itemsize * numbers,
-        )
+        chunk = shape_of((length, *self.train.inputs.shape[2:]), self.dtype)
+        gathers = self.batch_size is not None
+        return epoch(self.network, parameters, used, chunk, self.train.weights.size, gathers)
 
     @in_float64
     def probe(self) -> None:
@@ -227,26 +227,30 @@ class TrainingMap:
         # Before a network is drawn that no machine could hold.
         needed, what = self.cost().bytes, f"network = {self.network.name}: a step of one"
         memory.check(needed, what, "make it smaller")
-        probe.check_replay(self.network, self.train.inputs[0, : probe.SAMPLES], self.dtype)
+        inputs = self.train.inputs[0, : probe.SAMPLES]
+        whole = inputs if self.busy is None else self.busy.widen(inputs)
+        probe.check_replay(self.network, whole, self.dtype)
 
     def _descend(
         self, state: TrainingState, eta: Array, samples: Samples, key: Array | None
     ) -> tuple[TrainingState, Observables]:
         """One step along the gradient over these samples, and the loss and score before it."""
         parameters = state.parameters
+        used = narrowed(self.network, self.busy, parameters)
 
         def add_chunk(total: Any, numbered: tuple[Array, Samples]) -> tuple[Any, None]:
             index, chunk = numbered
             own = None if key is None else jax.random.fold_in(key, index)
             value = jax.value_and_grad(self._weighted, has_aux=True)(
-                parameters, chunk, self.train_score, own
+                used, chunk, self.train_score, own
             )
             return jax.tree.map(jnp.add, total, value), None
 
         zero = jnp.zeros((), self.dtype)
-        start = ((zero, zero), jax.tree.map(jnp.zeros_like, parameters))
+        start = ((zero, zero), jax.tree.map(jnp.zeros_like, used))
         numbered = (jnp.arange(len(samples.weights)), samples)
-        ((loss, score), gradient), _ = jax.lax.scan(add_chunk, start, numbered)
+        ((loss, score), slope), _ = jax.lax.scan(add_chunk, start, numbered)
+        gradient = widened(self.network, self.busy, slope)
         if self.penalty:
             extra, slope = jax.value_and_grad(self.penalty)(parameters)
             loss, gradient = loss + extra, jax.tree.map(jnp.add, gradient, slope)
@@ -294,25 +298,9 @@ class TrainingMap:
         return jnp.sum(losses), jnp.sum(scores)
 
     def _training(self, parameters: Parameters) -> Observables:
-        loss, score = self._means(parameters, self.train, self.train_score)
+        used = narrowed(self.network, self.busy, parameters)
+        loss, score = self._means(used, self.train, self.train_score)
         return {"loss": loss + self.penalty(parameters), "train_accuracy": score}
-
-    def _describe(self, task: Task) -> str:
-        sizes = f"{len(task.inputs)} training and {len(task.test_inputs)} test samples"
-        rule = getattr(self.optimizer, "__name__", repr(self.optimizer))
-        more = [
-            f"{name} {value}"
-            for name, value, usual in (
-                ("penalty", self.penalty, NO_PENALTY),
-                ("batch size", self.batch_size, None),
-                ("augmented by", getattr(self.augment, "__name__", self.augment), None),
-                ("noise", self.noise, "common"),
-                ("measured", self.measured, "parameters"),
-            )
-            if value != usual
-        ]
-        parts = (self.network.name, f"{task.name}, {sizes}", rule, self.dtype, *more)
-        return "; ".join(parts)
 
 
 # Public calls are compiled with the map as an argument; ensembles compile `advance` as they need.
