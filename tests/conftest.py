@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -14,6 +15,13 @@ import chaotrain as ct
 import tiny
 from browsing import CHROMIUM
 from command_line import Command, in_process
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> Iterator[None]:
+    """Let go of what a module compiled: it is mapped into memory, and Linux counts mappings."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
