@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import doctest
 import io
+import itertools
 import os
 import re
 import shlex
@@ -67,7 +68,8 @@ def check_commands(page: Path) -> None:
     known = typer.main.get_command(app).commands
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     for line in commands(page):
-        # After a program like time that runs it.
+        # After variables of the environment, or a program like time that runs it.
+        line = list(itertools.dropwhile(lambda word: re.match(r"\w+=", word), line))
         program, *words = line[line.index("chaotrain") :] if "chaotrain" in line else line
         if program == "sbatch":
             program, *words = [word for word in words if not word.startswith("--")]

@@ -204,13 +204,14 @@ def test_cases_that_differ_in_epsilon_alone_are_a_scan(
 def test_a_scan_is_told_and_drawn_from_the_command_line(chaotrain: Command) -> None:
     said = chaotrain("run", "mine.toml", "--out", "out")
     assert said.code == 0
-    assert said.out.splitlines()[-2:] == [
-        f"out/figures/epsilon-scan.{kind}" for kind in ("pdf", "png")
+    assert said.out.splitlines()[-3:] == [
+        *(f"out/figures/epsilon-scan.{kind}" for kind in ("pdf", "png")),
+        "out/report.html",
     ]
     assert "The claim" not in said.out
     assert "η = 0.5: " in said.out
     printed = chaotrain("summary", "out")
-    assert printed.out.splitlines() == said.out.splitlines()[:-2]
+    assert printed.out.splitlines() == said.out.splitlines()[:-3]
     content = json.loads(chaotrain("summary", "out", "--json").out)
     assert content["scans"]["mine"]["variables"]["epsilon"]["values"] == [1e-8, 1e-6, 1e-4]
     assert list(content["cases"]) == ["e4", "e8", "e6"]

@@ -181,10 +181,10 @@ def test_a_study_that_another_run_begins_meanwhile_is_respected(
 ) -> None:
     out, plan = tmp_path / "study", ct.tiles.layout.plan
 
-    def slowly(*arguments: Any) -> Any:
+    def slowly(*arguments: Any, **options: Any) -> Any:
         monkeypatch.setattr(ct.tiles.layout, "plan", plan)
         ct.sweep(tiny.MAP, out=out, **tiny.GRID, seed=1)
-        return plan(*arguments)
+        return plan(*arguments, **options)
 
     monkeypatch.setattr(ct.tiles.layout, "plan", slowly)
     with pytest.raises(UserError, match=r"differs in seed \(1 there, 0 here\)"):

@@ -59,9 +59,7 @@ def presets(
             if known == next(iter(collections), None):
                 typer.echo("\nCollections of cases, at --scale quick or full:")
             typer.echo(f"{known:14} {text.splitlines()[0].lstrip('# ')}")
-        typer.echo(
-            "\nchaotrain presets NAME shows one whole, to be copied into a file of your own."
-        )
+        typer.echo("\nchaotrain presets NAME shows one whole, to copy into a file of your own.")
     elif name in texts:
         typer.echo(texts[name], nl=False)
     else:
@@ -318,15 +316,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = command(arguments, prog_name="chaotrain", standalone_mode=False)
             sys.stdout.flush()
         return code if isinstance(code, int) else 0
-    except UserError as error:
-        return complaints.complain(one_line(error), 2)
+    except (UserError, WorkerError) as error:
+        return complaints.complain(one_line(error), 2 if isinstance(error, UserError) else 1)
     except Interrupted as error:
         return complaints.complain(
             "stopped; what is finished is kept, the same command goes on from there",
             128 + error.signal,
         )
-    except WorkerError as error:
-        return complaints.complain(one_line(error), 1)
     except OSError as error:
         return complaints.output_failed(error)
     except Exception as error:
