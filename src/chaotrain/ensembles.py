@@ -79,9 +79,11 @@ class Course(NamedTuple):
         return cls(states, jax.tree.map(lambda leaf: leaf[:, 0], states), jnp.zeros(balls))
 
     def of(self, balls: np.ndarray, members: int | None = None) -> Course:
-        """That of some of the balls, with all members or the first ones."""
-        states = jax.tree.map(lambda leaf: leaf[balls, :members], self.states)
-        return Course(states, jax.tree.map(lambda leaf: leaf[balls], self.origin), self.path[balls])
+        """That of some of the balls, with all members or the first ones, in the host's memory."""
+        # On the device every new shape would be a program to compile.
+        states, origin, path = jax.device_get(self)
+        states = jax.tree.map(lambda leaf: leaf[balls, :members], states)
+        return Course(states, jax.tree.map(lambda leaf: leaf[balls], origin), path[balls])
 
 
 def evolve(
