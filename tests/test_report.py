@@ -282,6 +282,26 @@ def test_the_clock_is_that_of_the_tangent_or_else_of_the_distances() -> None:
     assert {rate["lifetimes"] for rate in page.data["rates"]} == {None}
 
 
+def test_a_line_ends_where_its_ball_was_decided() -> None:
+    recorded, _ = study_data.study(rates=(1.0, 7.5), inits=3, epochs=80)
+    recorded = recorded[list(WHOLE)]
+    whole = xr.zeros_like(recorded["loss"].isel(epoch=0, drop=True), dtype=int) + 80
+    recorded[schema.TRAINED] = whole.copy()
+    recorded[schema.TRAINED][1, 0] = 60
+    recorded[schema.FOLLOWED] = whole.expand_dims(replica=recorded.sizes["replica"], axis=-1).copy()
+    recorded[schema.FOLLOWED][1, 0] = 40
+    for name in WHOLE:
+        last = recorded[schema.FOLLOWED if name == "distance" else schema.TRAINED]
+        recorded[name] = recorded[name].where(recorded["epoch"] <= last)
+    page = Page(report.render(*summarised(recorded), origin()))
+    left, stayed, *_ = page.data["rates"][1]["balls"]
+    for name, last in (("curve", 40), ("loss", 60), ("test_accuracy", 60)):
+        assert [value is None for value in left[name]] == [epoch > last for epoch in range(81)]
+        assert None not in stayed[name]
+    assert "A line ends where its ball was decided" in page.text
+    assert "A line ends" not in Page(report.render(*drawn(), origin())).text
+
+
 def test_a_transient_without_an_end_is_open() -> None:
     growth = np.array([np.interp(np.arange(61), [10, 20, 60], ends) for ends in ENDS])
     dims = schema.RECORDED[schema.TANGENT_GROWTH].dims

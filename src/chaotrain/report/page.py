@@ -115,6 +115,7 @@ def render(dataset: xr.Dataset, summary: xr.Dataset, origin: Origin) -> str:
         experiment=_uri("application/toml", origin.experiment),
         growth=drawn["growth"],
         both="tangent" in next((b for rate in drawn["rates"] for b in rate["balls"]), {}),
+        decided=schema.TRAINED in dataset,
         followed=clocks.followed(dataset),
         phases=colours.PHASES if "target_never" in summary and answers["target"] else None,
         score=data["score"],
