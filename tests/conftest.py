@@ -19,9 +19,11 @@ from command_line import Command, in_process
 
 @pytest.fixture(scope="module", autouse=True)
 def compiled() -> Iterator[None]:
-    """Let go of what a module compiled: it is mapped into memory, and Linux counts mappings."""
+    """Let go of what was compiled before Linux refuses a mapping: a process may have 65,530."""
     yield
-    jax.clear_caches()
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > 30_000:
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

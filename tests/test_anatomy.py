@@ -49,6 +49,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[xr.Dataset]:
     return some
 
 
+@pytest.mark.slow
 def test_a_dissection_is_its_six_measurements(blobs) -> None:  # type: ignore[no-untyped-def]
     system, ticks = ct.TrainingMap(ct.networks.mlp([5, 4, 3]), blobs()), list[Tick]()
     data = anatomy.dissect(system, 2.0, epochs=12, every=4, progress=ticks.append)
@@ -77,6 +78,7 @@ def test_a_dissection_is_its_six_measurements(blobs) -> None:  # type: ignore[no
     assert len(set(done)) > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("eta", ["0.5", "30"])
 def test_the_command_writes_the_figures_and_the_numbers(
     eta: str, chaotrain: Command, tmp_path: Path

@@ -14,7 +14,7 @@ LAYERS = """
 errors schema
 signals explaining files maps distances memory archives
 overrides fields importing
-layout networks tasks optimizers
+layout lanes networks tasks optimizers
 training ensembles alignment
 twins
 growth statistics

@@ -582,6 +582,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up(chaotrain: Command, small_disk: Path, tmp_path: Path) -> None:
     arguments = ["run", "tiny.toml", "--set", "inits=20", "--out", small_disk / "study"]
     said = chaotrain(*arguments)

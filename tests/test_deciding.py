@@ -122,6 +122,7 @@ def test_what_blows_up_leaves_and_its_neighbours_stay(tmp_path: Path) -> None:
     assert (data.trained[0] == 60).all()
 
 
+@pytest.mark.slow
 def test_with_nothing_decided_it_is_the_whole_run_bit_for_bit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -174,6 +175,7 @@ def test_progress_counts_what_is_left_out_as_done_but_the_log_does_not(tmp_path:
     assert did < done[-1]
 
 
+@pytest.mark.slow
 def test_a_reference_leaves_at_its_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny.patch(monkeypatch)
     (tmp_path / "tiny.toml").write_text(tiny.FILE)

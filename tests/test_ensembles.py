@@ -26,6 +26,7 @@ def evolve(
     block: int = 99,
     epsilon: float = 1e-8,
     call: int = 7,
+    lane: int | None = None,
 ) -> ensembles.Recorded:
     """Balls of seeds 0, 1, ... at these learning rates."""
     with jax.enable_x64(True):
@@ -33,7 +34,7 @@ def evolve(
             ensembles.ball(system, jax.random.key(seed), replicas, epsilon)
             for seed in range(len(etas))
         ]
-        layout = Layout(len(etas), block, call)
+        layout = Layout(len(etas), block, call, lane)
         return ensembles.evolve(system, ensembles.stack(balls), jnp.array(etas), epochs, layout)
 
 
@@ -110,6 +111,48 @@ def test_the_length_of_a_call_changes_nothing(blobs: Blobs) -> None:
     first, second = (evolve(system, [1.0, 30.0], 40, call=call) for call in (1, 41))
     for name in first:
         np.testing.assert_array_equal(first[name], second[name])
+
+
+@pytest.mark.parametrize("lane", [1, 2, 3, 4])
+def test_balls_in_lanes_are_the_same_balls(blobs: Blobs, lane: int) -> None:
+    system = ct.TrainingMap(ct.networks.mlp([5, 8, 3]), blobs())
+    etas = [1.0, 3.0, 30.0, 10.0, 0.1]
+    whole = evolve(system, etas, 40, block=2)
+    told = evolve(system, etas, 40, block=2, lane=lane)
+    assert whole.keys() == told.keys()
+    np.testing.assert_array_equal(whole["loss"], told["loss"])
+    for name in whole:  # sums over parameters are not taken in blocks
+        np.testing.assert_allclose(told[name], whole[name], rtol=1e-13, atol=1e-22)
+
+
+def test_balls_go_on_from_where_their_lanes_were(blobs: Blobs) -> None:
+    system = ct.TrainingMap(ct.networks.mlp([5, 8, 3]), blobs())
+    etas, cut = jnp.array([1.0, 3.0, 30.0]), Layout(3, 2, 7, 2)
+    whole = evolve(system, etas.tolist(), 20, block=2)
+    with jax.enable_x64(True):
+        states = ensembles.stack(
+            [ensembles.ball(system, jax.random.key(i), 1, 1e-8) for i in range(3)]
+        )
+        course, first = ensembles.follow(system, ensembles.Course.begun(states), etas, 12, cut)
+        _, then = ensembles.follow(system, course, etas, 9, cut)
+    for name in whole:
+        both = np.concatenate([first[name], then[name]], axis=-1)
+        np.testing.assert_allclose(both, whole[name], rtol=1e-13, atol=1e-22)
+
+
+def test_a_lane_that_fails_is_told(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    system = ct.TrainingMap(ct.networks.mlp([5, 8, 3]), blobs())
+    run, calls = ensembles._awaited, []
+
+    def fails(*arguments: object) -> object:
+        calls.append(arguments)
+        if len(calls) == 4:
+            raise MemoryError("of one lane")
+        return run(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ensembles, "_awaited", fails)
+    with pytest.raises(MemoryError, match="of one lane"):
+        evolve(system, [1.0, 3.0, 30.0], 20, lane=1)
 
 
 def test_a_member_that_diverges_leaves_its_neighbours_bit_identical() -> None:

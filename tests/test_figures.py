@@ -566,6 +566,7 @@ def test_figures_draw_on_given_axes() -> None:
     figure.draw_without_rendering()
 
 
+@pytest.mark.slow
 def test_save_all_writes_the_same_bytes_whatever_the_caller_set(tmp_path: Path) -> None:
     first = figures.save_all(*quick(), tmp_path / "first")
     stems = [f"figure-{number}" for number in (1, 2, 3, 4, 5)] + ["figure-5-targets"]

@@ -83,6 +83,7 @@ def test_weights_of_idle_inputs_stay_where_they_are_without_a_penalty():
     assert moved[:, np.asarray(system.busy.kept)].all()
 
 
+@pytest.mark.slow
 def test_distances_and_tangents_are_the_same():
     systems = both(ct.networks.mlp([FEATURES, 8, 3]), task())
     one, two = (ct.divergence(s, 0.5, epochs=20, replicas=2, epsilon=1e-5) for s in systems)

@@ -11,12 +11,12 @@ from chaotrain.layout import GIB, Layout, plan
 from chaotrain.maps import Cost
 
 # What a step of one network of the baseline takes with 60,000 and with 2,000 images, were no pixel
-# zero in all. The tiles of studies on record were cut by these.
+# zero in all. The tiles of studies on record were cut by these, into blocks of these.
 WHOLE, PART = Cost(flops=18_320_400_000.0, bytes=9_227_904.0), Cost(610_680_000.0, 9_227_904.0)
 PRESETS = {
     "mnist-full": (WHOLE, Layout(1, 2, 1)),
     "mnist-paper": (WHOLE, Layout(1, 6, 1)),
-    "mnist-quick": (PART, Layout(10, 10, 4)),
+    "mnist-quick": (PART, Layout(10, 10, 4, 5)),
 }
 
 
@@ -42,7 +42,13 @@ def test_a_layout_keeps_to_its_limits(
     assert found == plan(cost, balls, members, epochs, memory)
     assert found.members_per_block * size <= memory * GIB
     assert 1 <= found.balls_per_tile <= balls
-    assert 1 <= found.members_per_block <= found.balls_per_tile * members
+    each = found.balls_per_lane or found.balls_per_tile
+    lanes = -(-found.balls_per_tile // each)
+    assert 1 <= found.members_per_block <= each * members
+    assert lanes <= layout.LANES
+    assert lanes * found.members_per_block * size <= memory * GIB
+    # The last lane is filled up, by less than a ball for each of the others.
+    assert lanes * each - found.balls_per_tile < lanes
     assert 1 <= found.epochs_per_call <= epochs + 1
     work = flops * members * (epochs + 1)
     assert found.balls_per_tile == 1 or found.balls_per_tile * work <= layout.TILE_FLOPS
@@ -53,10 +59,12 @@ def test_a_layout_keeps_to_its_limits(
     assert found.members_per_block <= max(layout.BLOCK, layout.CACHE // max(size, 1))
     whole = plan(cost, balls, members, epochs, memory, cached=False)
     assert whole.members_per_block >= found.members_per_block
-    assert dataclasses.replace(whole, members_per_block=found.members_per_block) == found
+    assert whole.balls_per_lane is None
+    small = {"members_per_block": found.members_per_block, "balls_per_lane": found.balls_per_lane}
+    assert dataclasses.replace(whole, **small) == found
     # Blocks are as even as can be, since the last one is filled up.
-    blocks = -(-side_by_side // found.members_per_block)
-    assert blocks * found.members_per_block - side_by_side < blocks
+    blocks = -(-each * members // found.members_per_block)
+    assert blocks * found.members_per_block - each * members < blocks
 
 
 @pytest.mark.parametrize(("size", "balls"), list(itertools.product((1, 3, 100), (1, 3, 7))))

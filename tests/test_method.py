@@ -45,6 +45,7 @@ def test_the_tangent_of_a_study_is_tangent_growth(tmp_path: Path, optimizer: Any
             np.testing.assert_allclose(ball.loss, alone.loss, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_both_holds_the_same_distances_as_replicas_alone(tmp_path: Path) -> None:
     system = trained()
     both, pair = (
@@ -88,6 +89,7 @@ def test_a_stopped_study_by_the_tangent_goes_on_with_the_same_bytes(
     assert done[-1] == ticks[-1].total
 
 
+@pytest.mark.slow
 def test_single_precision_is_sound_for_a_tangent_and_refused_for_replicas(tmp_path: Path) -> None:
     single = trained(dtype="float32")
     grid = {**GRID, "epochs": 15}

@@ -68,6 +68,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_all_of_ones_own_in_one_file(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "mine.toml", "--out", "study"]) == 0
     study = ct.Study(folder / "study")

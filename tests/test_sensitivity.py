@@ -38,6 +38,7 @@ def studies(random: np.random.Generator) -> tuple[xr.Dataset, xr.Dataset]:
     return both[0].copy(deep=True), both[1] * 3.0
 
 
+@pytest.mark.slow
 def test_both_studies_differ_in_what_is_other(
     settings: experiment.Experiment, tmp_path: Path
 ) -> None:

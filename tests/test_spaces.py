@@ -31,6 +31,7 @@ def forward(parameters: Any, inputs: np.ndarray) -> np.ndarray:
     return np.tanh(inputs @ first["weight"].T + first["bias"]) @ last["weight"].T + last["bias"]
 
 
+@pytest.mark.slow
 def test_every_distance_is_that_of_the_networks_stepped_by_hand(blobs: Blobs) -> None:
     system, task = made(blobs), blobs()
     apart = ct.separation(system, 0.3, 4, **WIDE)

@@ -174,6 +174,7 @@ def test_the_command(chaotrain: Command, study: ct.Study) -> None:
     refused(chaotrain("status", "nowhere"), "nowhere is not a study")
 
 
+@pytest.mark.slow
 def test_a_collection(chaotrain: Command, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(CASES)
     collection = atlas.load(tmp_path / "mine.toml")

@@ -44,6 +44,20 @@ def test_accuracy_is_that_of_scikit_learn() -> None:
     assert scores.mean() == metrics.accuracy_score(LABELS, LOGITS.argmax(axis=1))
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e3])
+def test_cross_entropy_has_the_values_and_the_slopes_of_optax(scale: float) -> None:
+    def both(loss: tasks.PerSample, outputs: jax.Array) -> tuple[jax.Array, jax.Array]:
+        slopes = jax.grad(lambda x: loss(x, LABELS).sum())(outputs)
+        return loss(outputs, LABELS), slopes
+
+    with jax.enable_x64(True):
+        outputs = scale * jnp.asarray(LOGITS)
+        ours = both(tasks.cross_entropy, outputs)
+        theirs = both(optax.losses.softmax_cross_entropy_with_integer_labels, outputs)
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-14, atol=1e-15)
+
+
 def test_cross_entropy_of_softmax_takes_the_softmax_twice() -> None:
     losses = evaluate(tasks.cross_entropy_of_softmax, LOGITS, LABELS)
     twice = softmax(softmax(LOGITS))

@@ -91,6 +91,7 @@ def test_threads_give_the_same_bytes(original: Path, tmp_path: Path) -> None:
     assert run["threads"] == provenance.threads()
 
 
+@pytest.mark.slow
 def test_a_worker_builds_the_system_of_an_experiment_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,9 +126,8 @@ def _regrouped(groups: Sequence[_Group], members: Places) -> list[_Group]:
         chosen = [(group, np.flatnonzero(members[group.balls] == size)) for group in groups]
         chosen = [(group, places) for group, places in chosen if len(places)]
         courses = [group.course.of(places, size) for group, places in chosen]
-        course = jax.tree.map(lambda *leaves: np.concatenate(leaves), *courses)
         balls = np.concatenate([group.balls[places] for group, places in chosen])
-        found.append(_Group(balls, course))
+        found.append(_Group(balls, Course.joined(courses, len(balls))))
     return found
 
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
-from chaotrain import maps
+from chaotrain import lanes, maps
 from chaotrain.distances import Distance, l1, l2
 from chaotrain.layout import Layout
 from chaotrain.maps import Map, State
 
 Recorded = dict[str, np.ndarray]
 Progress = Callable[[int], None]
+Run = Callable[[Any, int, int], Any]
 
 # Folded into the key of a ball, so that perturbations and initial weights draw from other streams.
 PERTURBATIONS = 0x70657274
@@ -85,6 +87,18 @@ class Course(NamedTuple):
         states = jax.tree.map(lambda leaf: leaf[balls, :members], states)
         return Course(states, jax.tree.map(lambda leaf: leaf[balls], origin), path[balls])
 
+    def split(self, parts: Sequence[np.ndarray]) -> list[Course]:
+        """Those of parts that all balls are in; of one part it is this itself."""
+        return [self] if len(parts) == 1 else [self.of(part) for part in parts]
+
+    @classmethod
+    def joined(cls, courses: Sequence[Course], balls: int) -> Course:
+        """The first so many balls of some courses."""
+        if len(courses) == 1:
+            return courses[0]
+        hosts = jax.device_get(list(courses))
+        return cls(*jax.tree.map(lambda *leaves: np.concatenate(leaves)[:balls], *hosts))
+
 
 def evolve(
     system: Map,
@@ -144,15 +158,27 @@ def follow(
     Returns:
         Where they are after the last step, and what `evolve` records, up to the epoch before it.
     """
-    run, carry = _compiled(system, course, etas, room or epochs, layout, distance)
+    rates, room = np.asarray(etas), room or epochs
+    parts = lanes.places(len(rates), layout.balls_per_lane)
+    begun = [
+        _compiled(system, own, rates[part], room, layout, distance)
+        for own, part in zip(course.split(parts), parts, strict=True)
+    ]
+    runs, carries = [run for run, _ in begun], [carry for _, carry in begun]
+    _awaited(runs[0], carries[0], 0, 0)  # compiled once, before every lane wants it
     for start, stop in _calls(epochs, layout.epochs_per_call):
-        carry = run(carry, start, stop)
-        carry[-1]["distance"].block_until_ready()
+        calls = zip(runs, carries, strict=True)
+        carries = lanes.at_once(
+            [functools.partial(_awaited, run, carry, start, stop) for run, carry in calls]
+        )
         if progress is not None:
             progress(stop - 1)
-    *reached, rows = carry
-    recorded = {name: np.moveaxis(np.asarray(row)[:epochs], 0, -1) for name, row in rows.items()}
-    return Course(*reached), recorded
+    recorded = {
+        name: np.concatenate([np.moveaxis(np.asarray(own[-1][name]), 0, -1) for own in carries])
+        for name in carries[0][-1]
+    }
+    reached = Course.joined([Course(*own[:-1]) for own in carries], len(rates))
+    return reached, {name: row[: len(rates), ..., :epochs] for name, row in recorded.items()}
 
 
 def visit(
@@ -174,9 +200,15 @@ def visit(
     yield 0, states
     for epoch in range(every, epochs + 1, every):
         for start, stop in _calls(every, layout.epochs_per_call):
-            carry = run(carry, epoch - every + start, epoch - every + stop)
-            carry[-1]["distance"].block_until_ready()
+            carry = _awaited(run, carry, epoch - every + start, epoch - every + stop)
         yield epoch, carry[0]
+
+
+def _awaited(run: Run, carry: Any, start: int, stop: int) -> Any:
+    """The carry after some epochs, when it is computed."""
+    carry = run(carry, start, stop)
+    carry[-1]["distance"].block_until_ready()
+    return carry
 
 
 def _calls(rows: int, length: int) -> Iterator[tuple[int, int]]:
@@ -185,8 +217,8 @@ def _calls(rows: int, length: int) -> Iterator[tuple[int, int]]:
 
 
 def _compiled(
-    system: Map, course: Course, etas: Array, room: int, layout: Layout, distance: Distance
-) -> tuple[Callable[[Any, int, int], Any], Any]:
+    system: Map, course: Course, etas: ArrayLike, room: int, layout: Layout, distance: Distance
+) -> tuple[Run, Any]:
     """The compiled run over a range of epochs, and its first carry."""
     # A map that is no pytree of arrays is a constant of the compiled code.
     is_constant = jax.tree_util.all_leaves([system])

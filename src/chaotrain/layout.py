@@ -1,7 +1,8 @@
 """How an ensemble is cut into tiles and blocks: a pure function of the configuration.
 
 A ball is a reference and its replicas. A tile is a run of consecutive balls that is computed in
-one go and stored as one file. A block is the number of members that step side by side. None of it
+one go and stored as one file. Its lanes run at the same time. A block is the number of members of a
+lane that step side by side. None of it
 depends on the machine (but on whether it is a processor or a GPU), since another composition
 rounds differently and training is chaotic.
 """
@@ -23,15 +24,21 @@ CALL_FLOPS = 5e10
 # On a processor more members than these side by side step slower: a product of a dozen runs at
 # full speed, and what they need leaves the cache.
 BLOCK, CACHE = 12, 2**20
+# There a block is too small to keep more than one core busy, and this many run at the same time.
+LANES = 4
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How many balls make a tile, how many members a block, how many epochs a call."""
+    """How many balls make a tile and a lane, how many members a block, how many epochs a call.
+
+    Where balls of a lane is None, all of a tile make one.
+    """
 
     balls_per_tile: int
     members_per_block: int
     epochs_per_call: int
+    balls_per_lane: int | None = None
 
     def tiles(self, balls: int) -> list[range]:
         """The balls of every tile."""
@@ -40,7 +47,7 @@ class Layout:
 
     def to_dict(self) -> dict[str, int]:
         """The layout as it is recorded."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def plan(
@@ -63,7 +70,7 @@ def plan(
         >>> from chaotrain.layout import plan
         >>> from chaotrain.maps import Cost
         >>> plan(Cost(flops=6e8, bytes=8e6), balls=40, members=2, epochs=150)
-        Layout(balls_per_tile=11, members_per_block=11, epochs_per_call=3)
+        Layout(balls_per_tile=11, members_per_block=12, epochs_per_call=3, balls_per_lane=6)
     """
     flops, size = max(cost.flops, 1.0), max(cost.bytes, 1.0)
     fitting = int(memory * GIB // size)
@@ -75,12 +82,15 @@ def plan(
     balls_per_tile = max(1, min(balls, per_tile, fitting // members))
     side_by_side = balls_per_tile * members
     most = min(fitting, max(BLOCK, int(CACHE // size))) if cached else fitting
-    blocks = -(-side_by_side // most)
+    lanes = min(LANES, -(-side_by_side // most)) if cached else 1
+    balls_per_lane = -(-balls_per_tile // lanes)
+    blocks = -(-balls_per_lane * members // min(most, max(1, fitting // lanes)))
     per_call = int(CALL_FLOPS // (flops * side_by_side))
     return Layout(
         balls_per_tile=balls_per_tile,
-        members_per_block=-(-side_by_side // blocks),
+        members_per_block=-(-balls_per_lane * members // blocks),
         epochs_per_call=max(1, min(epochs + 1, per_call)),
+        balls_per_lane=balls_per_lane if lanes > 1 else None,
     )
 
 

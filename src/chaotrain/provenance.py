@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import os
 import platform
@@ -72,7 +73,8 @@ class Record(BaseModel):
     @field_validator("layout")
     @classmethod
     def _is_layout(cls, value: dict[str, int]) -> dict[str, int]:
-        if value.keys() != Layout.__annotations__.keys():
+        # Without lanes, as the first studies are.
+        if {*value, "balls_per_lane"} != {field.name for field in dataclasses.fields(Layout)}:
             raise ValueError("no layout")
         return value
 

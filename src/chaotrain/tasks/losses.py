@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax import Array
 
 from chaotrain.errors import UserError
@@ -27,8 +26,10 @@ def cross_entropy(outputs: Array, targets: Array) -> Array:
         >>> round(float(cross_entropy(jnp.zeros((1, 2)), jnp.array([1]))[0]), 3)  # ln 2
         0.693
     """
-    losses: Array = optax.losses.softmax_cross_entropy_with_integer_labels(outputs, targets)
-    return losses
+    # As optax's, but with the classes first: along three or ten neighbours nothing vectorises.
+    logits = outputs.T - jax.lax.stop_gradient(jnp.max(outputs.T, axis=0))
+    own = jnp.where(jnp.arange(len(logits))[:, None] == targets, logits, 0)
+    return jnp.log(jnp.sum(jnp.exp(logits), axis=0)) - jnp.sum(own, axis=0)
 
 
 def cross_entropy_of_softmax(outputs: Array, targets: Array) -> Array:
@@ -57,7 +58,7 @@ def mean_squared_error(outputs: Array, targets: Array) -> Array:
 
 def accuracy(outputs: Array, targets: Array) -> Array:
     """1 where the largest logit is that of the label, else 0, per sample."""
-    return (jnp.argmax(outputs, axis=-1) == targets).astype(outputs.dtype)
+    return (jnp.argmax(outputs.T, axis=0) == targets).astype(outputs.dtype)
 
 
 @dataclass(frozen=True)

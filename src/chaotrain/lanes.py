@@ -1,0 +1,42 @@
+"""Parts of a tile that run at the same time: small products keep no second processor busy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+import numpy as np
+
+
+def places(balls: int, each: int | None) -> list[np.ndarray]:
+    """The balls of every lane, equally many in each: the last is filled up with the first balls.
+
+    Args:
+        balls: How many there are.
+        each: Balls of a lane; None for one lane of all.
+
+    Example:
+        >>> [lane.tolist() for lane in places(5, 3)], [lane.tolist() for lane in places(2, 3)]
+        ([[0, 1, 2], [3, 4, 0]], [[0, 1]])
+    """
+    if each is None or balls <= each:
+        return [np.arange(balls)]
+    return list((np.arange(-(-balls // each) * each) % balls).reshape(-1, each))
+
+
+def at_once(functions: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Call functions at the same time, with 64-bit types, and return what they return.
+
+    XLA lets go of Python's lock while it computes.
+    """
+    if len(functions) == 1:
+        return [functions[0]()]
+    with ThreadPoolExecutor(len(functions)) as pool:
+        return list(pool.map(_in_float64, functions))
+
+
+def _in_float64(function: Callable[[], Any]) -> Any:
+    with jax.enable_x64(True):  # every thread has its own
+        return function()
