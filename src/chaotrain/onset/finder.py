@@ -20,11 +20,10 @@ from chaotrain.onset.reasons import reason
 from chaotrain.onset.result import Onset
 from chaotrain.onset.rounds import race_in_rounds
 from chaotrain.onset.search import DIVERGES, MOST_PROBES, ONSET, Bracket, search
-from chaotrain.training import TrainingMap
 
-# Epochs' worth of gradient evaluations that a search and its race may take: of a training, and of
-# any other map, which has no samples of which a part will do.
-BUDGET, OF_ANY_MAP = 6.3, 15.0
+# Epochs' worth of gradient evaluations that a search and its race may take: where probes follow a
+# part of the samples, and where they follow all there is.
+BUDGET, OF_ALL_DATA = 6.3, 15.0
 # The part of the budget that the search may take where there is something to race for, and the part
 # of that after which it refines nothing.
 SEARCH, REFINED = 0.75, 0.72
@@ -97,7 +96,7 @@ def find_onset(
         system: Any `Map`, such as a `TrainingMap`.
         budget: Gradient evaluations, over all data that the map trains on: one an epoch, two with
             the tangent, and on a part of the data that part of it. By default 6.3 times `epochs`,
-            15 times for a map that is no `TrainingMap`; infinity goes on to the `tolerance`.
+            15 times where probes follow all there is; infinity goes on to the `tolerance`.
         key: An integer or a JAX key; initialisation i is drawn with fold_in(key, i).
         epochs: Epochs T of a probe and of the race.
         target: The score to reach first; by default the task's. Where it is not reached within T
@@ -137,8 +136,6 @@ def find_onset(
     count = settings.samples
     if count is None and budget == math.inf:
         count = getattr(system, "samples", None)
-    if budget is None and not isinstance(system, TrainingMap):
-        budget = OF_ANY_MAP * settings.epochs
     engine = Engine(system, key, settings.epochs, count)
     return found_by(engine, settings, budget, goal, told)
 
@@ -156,7 +153,9 @@ def found_by(
         told: As in `find_onset`.
     """
     began = time.monotonic()
-    allowed = BUDGET * settings.epochs if budget is None else budget
+    probed, _, every = engine.samples
+    usual = BUDGET if probed < every else OF_ALL_DATA
+    allowed = usual * settings.epochs if budget is None else budget
     first, spent = (settings.start, 0.0) if settings.start else engine.start()
     bracket = search(
         engine.probe,

@@ -64,7 +64,7 @@ def find_onset(
             the race; without one the loss decides.
         target: The score to reach first.
         budget: Passes through the batches, one for an epoch and two for one with its twin; by
-            default as in `chaotrain.find_onset`.
+            default 15 times `epochs`, since probes take all batches.
         tolerance: A learning rate of the onset is known well enough if its interval is within this
             factor of its middle.
         start: The first learning rate to probe; by default the edge of stability of the first
