@@ -18,7 +18,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import chaotrain as ct
-from chaotrain import experiment, pools, provenance, runs
+from chaotrain import experiment, pools, processors, runs
 from chaotrain import workers as engine
 from chaotrain.layout import Layout
 from chaotrain.status import of_study
@@ -171,7 +171,7 @@ def _processors(some: list[int]) -> Iterator[None]:
     """Use some of the processors, as long as the context lasts."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, some)
-    assert provenance.threads() == len(some)
+    assert processors.count() == len(some)
     try:
         yield
     finally:

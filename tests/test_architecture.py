@@ -12,7 +12,7 @@ from architecture import FILES, PAGE, ROOT, diagram, imported, module, reduced, 
 # A module imports only from lines above its own, or from its own package; one line is one layer.
 LAYERS = """
 errors schema
-signals explaining files maps distances memory archives
+signals processors explaining files maps distances memory archives
 overrides fields importing
 layout lanes networks tasks optimizers
 training ensembles alignment

@@ -29,7 +29,17 @@ import pytest
 
 import chaotrain as ct
 import tiny
-from chaotrain import atlas, experiment, figures, pools, provenance, runs, tiles, workers
+from chaotrain import (
+    atlas,
+    experiment,
+    figures,
+    pools,
+    processors,
+    provenance,
+    runs,
+    tiles,
+    workers,
+)
 from chaotrain.errors import ProvenanceWarning, UserError, WorkerError
 from command_line import Command, in_process, refused
 
@@ -88,7 +98,7 @@ def test_threads_give_the_same_bytes(original: Path, tmp_path: Path) -> None:
     assert tiny.tiles(study.path) == tiny.tiles(original)
     (run,) = json.loads((study.path / "provenance.json").read_text())["runs"]
     assert run["outcome"] == "complete"
-    assert run["threads"] == provenance.threads()
+    assert run["threads"] == processors.count()
 
 
 @pytest.mark.slow
@@ -261,7 +271,7 @@ def test_workers_that_compute_otherwise_are_told_once(
         sweep(study.path, pool)
     assert len(warned) == len(logged(study.path, "changed")) == 1
     record = json.loads((study.path / "provenance.json").read_text())
-    assert [run["threads"] for run in record["runs"]] == [provenance.threads(), 99]
+    assert [run["threads"] for run in record["runs"]] == [processors.count(), 99]
 
 
 def test_a_system_that_cannot_travel_is_refused(tmp_path: Path) -> None:
@@ -339,12 +349,12 @@ def test_processes_give_the_same_bytes_with_as_many_threads(
         study = runs.run(iris, tmp_path / "study", executor=pool)
     assert tiny.tiles(study.path) == whole
     (run,) = json.loads((study.path / "provenance.json").read_text())["runs"]
-    assert run["threads"] == provenance.threads()
+    assert run["threads"] == processors.count()
     assert set(multiprocessing.active_children()) == before
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(provenance.threads() < 2, reason="needs two processors")
+@pytest.mark.skipif(processors.count() < 2, reason="needs two processors")
 def test_each_process_has_its_own_share_of_the_processors() -> None:
     with pools.local(2) as pool:
         shares = set[frozenset[int]]()
@@ -352,7 +362,7 @@ def test_each_process_has_its_own_share_of_the_processors() -> None:
             shares.add(frozenset(pool.submit(os.sched_getaffinity, 0).result()))
     one, other = shares
     assert not one & other
-    assert len(one) == len(other) == provenance.threads() // 2
+    assert len(one) == len(other) == processors.count() // 2
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from chaotrain import provenance
+from chaotrain import processors
 
 # Where JAX looks when it is imported; a user who sets it chooses another folder, or none.
 VARIABLE = "JAX_COMPILATION_CACHE_DIR"
@@ -59,7 +59,7 @@ def _machine() -> str:
         )
     except OSError:
         kinds = [platform.processor()]
-    text = "\n".join([platform.system(), platform.machine(), *kinds, str(provenance.threads())])
+    text = "\n".join([platform.system(), platform.machine(), *kinds, str(processors.count())])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -226,16 +226,26 @@ def _compiled(
     etas = jnp.asarray(etas)
     block = layout.members_per_block
 
-    row = jax.eval_shape(
-        functools.partial(_row, constant, block=block, distance=distance), argument, *course, etas
-    )[0]
-    buffers = jax.tree.map(lambda out: jnp.zeros((room, *out.shape), out.dtype), row)
-    carry = (*course, buffers)
-
     def run(carry: Any, start: int, stop: int) -> Any:
         return _run(constant, argument, carry, etas, start, stop, block, distance)
 
-    return run, carry
+    return run, (*course, _buffers(constant, argument, course, etas, room, block, distance))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 4, 5, 6))
+def _buffers(
+    constant: Map | None,
+    argument: Map | None,
+    course: Course,
+    etas: Array,
+    room: int,
+    block: int,
+    distance: Distance,
+) -> dict[str, Array]:
+    """Room for what is recorded; compiled, so that all lanes and tiles share one trace."""
+    row = functools.partial(_row, constant, block=block, distance=distance)
+    recorded, *_ = jax.eval_shape(row, argument, *course, etas)
+    return {name: jnp.zeros((room, *out.shape), out.dtype) for name, out in recorded.items()}
 
 
 @functools.partial(jax.jit, static_argnums=(0, 6, 7))
@@ -288,7 +298,9 @@ def _row(
     stepped = jax.tree.map(lambda leaf: leaf.reshape(balls, members, *leaf.shape[1:]), stepped)
 
     reference = jax.tree.map(lambda leaf: leaf[:, 0], states)
-    rest = side_by_side(lambda state: maps.inspect(system, state), reference, block)
+    # Fewer than members, in blocks as even as can be.
+    even = -(-balls // -(-balls // block))
+    rest = side_by_side(lambda state: maps.inspect(system, state), reference, even)
 
     def from_reference(ball_states: State) -> Array:
         points = measured_each(ball_states)

@@ -9,6 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from chaotrain import processors
+
 
 def places(balls: int, each: int | None) -> list[np.ndarray]:
     """The balls of every lane, equally many in each: the last is filled up with the first balls.
@@ -27,13 +29,13 @@ def places(balls: int, each: int | None) -> list[np.ndarray]:
 
 
 def at_once(functions: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Call functions at the same time, with 64-bit types, and return what they return.
+    """Call functions, as many at a time as there are processors, and return what they return.
 
-    XLA lets go of Python's lock while it computes.
+    XLA lets go of Python's lock while it computes. Functions see 64-bit types.
     """
     if len(functions) == 1:
         return [functions[0]()]
-    with ThreadPoolExecutor(len(functions)) as pool:
+    with ThreadPoolExecutor(min(len(functions), processors.count())) as pool:
         return list(pool.map(_in_float64, functions))
 
 

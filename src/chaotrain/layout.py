@@ -24,8 +24,9 @@ CALL_FLOPS = 5e10
 # On a processor more members than these side by side step slower: a product of a dozen runs at
 # full speed, and what they need leaves the cache.
 BLOCK, CACHE = 12, 2**20
-# There a block is too small to keep more than one core busy, and this many run at the same time.
-LANES = 4
+# There a block is too small to keep more than one core busy, and up to this many run at the same
+# time, each of so many members or more.
+LANES, LANE = 4, 6
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def plan(
         >>> from chaotrain.layout import plan
         >>> from chaotrain.maps import Cost
         >>> plan(Cost(flops=6e8, bytes=8e6), balls=40, members=2, epochs=150)
-        Layout(balls_per_tile=11, members_per_block=12, epochs_per_call=3, balls_per_lane=6)
+        Layout(balls_per_tile=11, members_per_block=6, epochs_per_call=3, balls_per_lane=3)
     """
     flops, size = max(cost.flops, 1.0), max(cost.bytes, 1.0)
     fitting = int(memory * GIB // size)
@@ -81,8 +82,8 @@ def plan(
     per_tile = int(TILE_FLOPS // (flops * members * (epochs + 1)))
     balls_per_tile = max(1, min(balls, per_tile, fitting // members))
     side_by_side = balls_per_tile * members
-    most = min(fitting, max(BLOCK, int(CACHE // size))) if cached else fitting
-    lanes = min(LANES, -(-side_by_side // most)) if cached else 1
+    most = min(fitting, max(BLOCK, int(CACHE // size // BLOCK) * BLOCK)) if cached else fitting
+    lanes = _lanes(balls_per_tile, members) if cached else 1
     balls_per_lane = -(-balls_per_tile // lanes)
     blocks = -(-balls_per_lane * members // min(most, max(1, fitting // lanes)))
     per_call = int(CALL_FLOPS // (flops * side_by_side))
@@ -92,6 +93,15 @@ def plan(
         epochs_per_call=max(1, min(epochs + 1, per_call)),
         balls_per_lane=balls_per_lane if lanes > 1 else None,
     )
+
+
+def _lanes(balls: int, members: int) -> int:
+    """The most lanes, 4 or 2, whose filling up costs less than they gain."""
+    for lanes, filled in ((LANES, 1.125), (2, 1.25)):
+        each = -(-balls // lanes)
+        if each * members >= LANE and lanes * each <= filled * balls:
+            return lanes
+    return 1
 
 
 def check_ball(state: float, members: int, epochs: int, memory: float) -> None:

@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chaotrain import compiled
+from chaotrain import compiled, processors
 from chaotrain.errors import UserError, first_line
 
 if TYPE_CHECKING:
@@ -57,17 +57,17 @@ def local(count: int) -> Iterator[Executor]:
     Raises:
         UserError: If there are fewer processors.
     """
-    processors = _processors()
-    if not 1 <= count <= len(processors):
+    usable = processors.usable()
+    if not 1 <= count <= len(usable):
         raise UserError(
-            f"workers = {count}: this process may use {len(processors)} processors, give from 1 to "
-            f"{len(processors)}"
+            f"workers = {count}: this process may use {len(usable)} processors, give from 1 to "
+            f"{len(usable)}"
         )
-    each = len(processors) // count
+    each = len(usable) // count
     context = multiprocessing.get_context("spawn")
     shares = context.SimpleQueue()
     for first in range(0, each * count, each):
-        shares.put(processors[first : first + each])
+        shares.put(usable[first : first + each])
     others = set(multiprocessing.active_children())
     executor = ProcessPoolExecutor(count, context, _settle, (shares,))
     try:
@@ -117,12 +117,6 @@ def cluster(address: str) -> Iterator[Executor]:
         ) from None
     with client:
         yield client.get_executor(pure=False)
-
-
-def _processors() -> list[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
 
 
 def _settle(shares: SimpleQueue[list[int]]) -> None:

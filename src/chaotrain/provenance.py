@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
-import os
 import platform
 import subprocess
 import time
@@ -14,7 +13,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from chaotrain import files
+from chaotrain import files, processors
 from chaotrain.layout import Layout
 
 PACKAGES = ("chaotrain", "jax", "jaxlib", "numpy", "optax", "scipy", "xarray")
@@ -130,14 +129,9 @@ def describe(hashes: Mapping[str, str]) -> Run:
         versions={"python": platform.python_version(), **_versions()},
         git_commit=_commit(Path(__file__).parent),
         device=f"{jax.devices()[0].device_kind} ({platform.machine()}, {platform.system()})",
-        threads=threads(),
+        threads=processors.count(),
         data_sha256=dict(hashes),
     )
-
-
-def threads() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def now() -> str:

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import jax
 
-from chaotrain import limit, provenance, tiles
+from chaotrain import limit, processors, provenance, tiles
 from chaotrain.ensembles import Recorded
 from chaotrain.errors import UserError, WorkerError, first_line, one_line
 from chaotrain.experiment import CustomExperiment, Experiment, Grid, validated
@@ -170,7 +170,7 @@ def _side_by_side(executor: Executor) -> int:
     """How many tiles an executor computes at a time; there is no common word for it."""
     client = getattr(executor, "_client", None)  # of Dask, whose workers come and go
     threads: int = (
-        getattr(executor, "_max_workers", provenance.threads())
+        getattr(executor, "_max_workers", processors.count())
         if client is None
         else sum(client.nthreads().values())
     )
