@@ -20,7 +20,7 @@ import xarray as xr
 
 import chaotrain as ct
 import tiny
-from chaotrain import experiment, exports, figures, files, report, runs, tiles
+from chaotrain import experiment, exports, figures, files, processors, report, runs, tiles
 from chaotrain.errors import Interrupted
 from command_line import Command, refused
 
@@ -327,7 +327,7 @@ def test_a_damaged_study_is_told_in_one_line(chaotrain: Command, study: Path) ->
 def test_a_change_of_versions_is_warned_of_in_one_line(
     chaotrain: Command, study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs.provenance, "threads", lambda: 77)
+    monkeypatch.setattr(processors, "count", lambda: 77)
     unfinish(study, 3)
     with warnings.catch_warnings(action="default"):
         said = chaotrain("run", "tiny.toml", "--out", "study")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import tiny
-from chaotrain import compiled, provenance
+from chaotrain import compiled, processors
 
 FILE = """
 task = "iris"
@@ -40,7 +40,7 @@ def test_a_folder_for_each_processor_and_number_of_threads(
     assert folder.parent == tmp_path / "cache" / "chaotrain" / "compiled"
     assert folder.stat().st_mode & 0o077 == 0
     assert os.environ.keys() >= compiled.SETTINGS.keys()
-    monkeypatch.setattr(provenance, "threads", lambda: 99)
+    monkeypatch.setattr(processors, "count", lambda: 99)
     compiled.keep()  # as a worker does, which has inherited the folder of its parent
     assert Path(os.environ[compiled.VARIABLE]).parent == folder.parent
     assert Path(os.environ[compiled.VARIABLE]) != folder

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import chaotrain as ct
-from chaotrain import ensembles, layout, maps, optimizers
+from chaotrain import ensembles, lanes, layout, maps, optimizers
 
 Make = Callable[[], ct.Map]
 BUNDLED = [name for name in ct.tasks.TASKS if name not in ct.tasks.DOWNLOADED]
@@ -169,7 +169,7 @@ def test_the_step_of_a_block_is_the_step_of_each_member(name: str) -> None:
     system, etas = made(name), [0.01, 0.02, 0.05]
     with jax.enable_x64(True):
         members = [system.init(jax.random.key(i)) for i in range(3)]
-        block = ensembles.side_by_side(
+        block = lanes.side_by_side(
             lambda member: maps.advance(system, *member)[0],
             (ensembles.stack(members), jnp.array(etas)),
             2,

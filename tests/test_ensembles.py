@@ -11,7 +11,7 @@ import pytest
 
 import baseline
 import chaotrain as ct
-from chaotrain import ensembles
+from chaotrain import ensembles, lanes
 from chaotrain.layout import Layout
 
 Blobs = Callable[..., ct.Task]
@@ -203,7 +203,7 @@ PROGRAM = """
 import hashlib, sys
 import jax, jax.numpy as jnp
 import chaotrain as ct
-from chaotrain import ensembles
+from chaotrain import ensembles, lanes
 from chaotrain.layout import Layout
 system = ct.TrainingMap(ct.networks.mlp([784, 64, 10]), ct.tasks.load("mnist", 1000, 100))
 with jax.enable_x64(True):
@@ -242,4 +242,4 @@ def test_perturbation_moves_weights_within_epsilon_and_leaves_biases(blobs: Blob
 
 def test_side_by_side_fills_up_the_last_block() -> None:
     x = jnp.arange(7.0)
-    np.testing.assert_array_equal(ensembles.side_by_side(lambda v: v**2, x, 3), x**2)
+    np.testing.assert_array_equal(lanes.side_by_side(lambda v: v**2, x, 3), x**2)

@@ -294,13 +294,13 @@ def _row(
         return maps.advance(system, *member)
 
     flat = jax.tree.map(lambda leaf: leaf.reshape(balls * members, *leaf.shape[2:]), states)
-    stepped, revealed = side_by_side(step, (flat, jnp.repeat(etas, members)), block)
+    stepped, revealed = lanes.side_by_side(step, (flat, jnp.repeat(etas, members)), block)
     stepped = jax.tree.map(lambda leaf: leaf.reshape(balls, members, *leaf.shape[1:]), stepped)
 
     reference = jax.tree.map(lambda leaf: leaf[:, 0], states)
     # Fewer than members, in blocks as even as can be.
     even = -(-balls // -(-balls // block))
-    rest = side_by_side(lambda state: maps.inspect(system, state), reference, even)
+    rest = lanes.side_by_side(lambda state: maps.inspect(system, state), reference, even)
 
     def from_reference(ball_states: State) -> Array:
         points = measured_each(ball_states)
@@ -319,16 +319,3 @@ def _row(
         "displacement": jax.vmap(l2)(here, measured_each(origin)),
     }
     return row, stepped, path + jax.vmap(l2)(here, there)
-
-
-def side_by_side(function: Callable[[Any], Any], members: Any, block: int) -> Any:
-    """`function` over the leading axis, `block` entries at once in equal blocks."""
-    count = jax.tree.leaves(members)[0].shape[0]
-    if count <= block:
-        return jax.vmap(function)(members)
-    # The last block is filled up, so that every member is computed in a block of the same shape.
-    blocks = -(-count // block)
-    order = jnp.arange(blocks * block) % count
-    split = jax.tree.map(lambda leaf: leaf[order].reshape(blocks, block, *leaf.shape[1:]), members)
-    out = jax.lax.map(jax.vmap(function), split)
-    return jax.tree.map(lambda leaf: leaf.reshape(blocks * block, *leaf.shape[2:])[:count], out)

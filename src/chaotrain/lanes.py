@@ -1,4 +1,7 @@
-"""Parts of a tile that run at the same time: small products keep no second processor busy."""
+"""How a tile is run: its lanes at the same time, the members of a lane block after block.
+
+The small products of a block keep no second processor busy.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from chaotrain import processors
@@ -42,3 +46,16 @@ def at_once(functions: Sequence[Callable[[], Any]]) -> list[Any]:
 def _in_float64(function: Callable[[], Any]) -> Any:
     with jax.enable_x64(True):  # every thread has its own
         return function()
+
+
+def side_by_side(function: Callable[[Any], Any], members: Any, block: int) -> Any:
+    """`function` over the leading axis, `block` entries at once in equal blocks."""
+    count = jax.tree.leaves(members)[0].shape[0]
+    if count <= block:
+        return jax.vmap(function)(members)
+    # The last block is filled up, so that every member is computed in a block of the same shape.
+    blocks = -(-count // block)
+    order = jnp.arange(blocks * block) % count
+    split = jax.tree.map(lambda leaf: leaf[order].reshape(blocks, block, *leaf.shape[1:]), members)
+    out = jax.lax.map(jax.vmap(function), split)
+    return jax.tree.map(lambda leaf: leaf.reshape(blocks * block, *leaf.shape[2:])[:count], out)
