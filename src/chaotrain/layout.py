@@ -24,9 +24,9 @@ CALL_FLOPS = 5e10
 # On a processor more members than these side by side step slower: a product of a dozen runs at
 # full speed, and what they need leaves the cache.
 BLOCK, CACHE = 12, 2**20
-# There a block is too small to keep more than one core busy, and up to this many run at the same
-# time, each of so many members or more.
-LANES, LANE = 4, 6
+# There a block is too small to keep more than one core busy, so that several run at the same time:
+# so many lanes, where each has so many members, and filling up the last takes no more than this.
+LANES = ((4, 3, 1.125), (2, 2, 1.25))
 
 
 @dataclass(frozen=True)
@@ -96,10 +96,10 @@ def plan(
 
 
 def _lanes(balls: int, members: int) -> int:
-    """The most lanes, 4 or 2, whose filling up costs less than they gain."""
-    for lanes, filled in ((LANES, 1.125), (2, 1.25)):
+    """The first of `LANES` that pays, else 1."""
+    for lanes, least, filled in LANES:
         each = -(-balls // lanes)
-        if each * members >= LANE and lanes * each <= filled * balls:
+        if each * members >= least and lanes * each <= filled * balls:
             return lanes
     return 1
 
