@@ -138,6 +138,7 @@ def stored(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in (folder / "tiles").iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "part", "left"),
     [

@@ -29,6 +29,7 @@ def curve(axes: Any, label: str) -> np.ndarray:
     return np.asarray(line.get_ydata(), dtype=float)
 
 
+@pytest.mark.slow
 def test_a_study_by_the_tangent_has_its_growth_drawn(
     studies: dict[str, ct.Study], tmp_path: Path
 ) -> None:

@@ -199,6 +199,7 @@ def test_the_table_shows_the_horizon_where_it_was_measured(
     assert "horizon" not in [str(column.header) for column in chaos(plain.summary).columns]
 
 
+@pytest.mark.slow
 def test_the_distances_are_those_of_a_study_without_it(study: ct.Study, tmp_path: Path) -> None:
     options: dict[str, Any] = {"inits": 2, "replicas": 2, "epochs": 30}
     with_it, without = (
@@ -210,6 +211,7 @@ def test_the_distances_are_those_of_a_study_without_it(study: ct.Study, tmp_path
     assert set(with_it.data_vars) - set(without.data_vars) == {schema.ROUNDING_DISTANCE}
 
 
+@pytest.mark.slow
 def test_a_tangent_and_a_horizon(tmp_path: Path) -> None:
     found = ct.sweep(
         SYSTEM, [1.0], out=tmp_path, inits=3, epochs=320, method="tangent", horizon=True
@@ -218,6 +220,7 @@ def test_a_tangent_and_a_horizon(tmp_path: Path) -> None:
     assert found.summary.horizon.item() > 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("system", "words"),
     [

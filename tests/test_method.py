@@ -28,6 +28,7 @@ def trained(**more: Any) -> ct.TrainingMap:
     return ct.TrainingMap(network, ct.tasks.load("iris"), **more)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [optax.sgd, optax.adam], ids=["sgd", "adam"])
 def test_the_tangent_of_a_study_is_tangent_growth(tmp_path: Path, optimizer: Any) -> None:
     system = trained(optimizer=optimizer)
@@ -57,6 +58,7 @@ def test_both_holds_the_same_distances_as_replicas_alone(tmp_path: Path) -> None
     assert set(both.data_vars) - set(pair.data_vars) == {"tangent_growth"}
 
 
+@pytest.mark.slow
 def test_both_follow_the_same_perturbation(tmp_path: Path) -> None:
     study = ct.sweep(trained(), [0.1], out=tmp_path, method="both", **GRID)
     first = np.log(study.dataset.distance.isel(replica=0))

@@ -107,6 +107,7 @@ def test_the_figure_has_a_panel_a_learning_rate_and_is_the_same_again(tmp_path: 
         assert one.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_table_and_draws_the_figure(
     settings: experiment.Experiment,
     tmp_path: Path,
