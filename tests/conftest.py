@@ -14,6 +14,7 @@ import pytest
 import chaotrain as ct
 import tiny
 from browsing import CHROMIUM
+from chaotrain import experiment, runs
 from command_line import Command, in_process
 
 
@@ -39,6 +40,16 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tiny.patch(patcher)
         ct.sweep(tiny.MAP, out=folder, **tiny.GRID)
     return folder
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished study of the tiny task in four tiles, to be copied."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "tiny.toml").write_text(tiny.FILE)
+    with pytest.MonkeyPatch.context() as patcher:
+        tiny.patch(patcher)
+        return runs.run(experiment.load(folder / "tiny.toml"), folder / "study").path
 
 
 @pytest.fixture

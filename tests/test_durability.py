@@ -40,16 +40,6 @@ def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "write", lambda study: study.path / "report.html")
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished study of the tiny task in four tiles."""
-    folder = tmp_path_factory.mktemp("whole")
-    (folder / "tiny.toml").write_text(tiny.FILE)
-    with pytest.MonkeyPatch.context() as patcher:
-        tiny.patch(patcher)
-        return runs.run(experiment.load(folder / "tiny.toml"), folder / "study").path
-
-
 def again(folder: Path) -> ct.Study:
     """The run of the tiny task, into a folder that may hold some of it."""
     return runs.run(ct.Study(folder).grid, folder)  # type: ignore[arg-type]

@@ -30,7 +30,6 @@ from chaotrain import (
     files,
     memory,
     overrides,
-    runs,
     tile_files,
 )
 from chaotrain.errors import UserError
@@ -39,16 +38,6 @@ from command_line import Command, refused
 
 MIB = 2**20
 READERS = ("summary", "figures", "report", "verify", "status", "compare", "export")
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished study of the tiny task in four tiles."""
-    folder = tmp_path_factory.mktemp("whole")
-    (folder / "tiny.toml").write_text(tiny.FILE)
-    with pytest.MonkeyPatch.context() as patcher:
-        tiny.patch(patcher)
-        return runs.run(experiment.load(folder / "tiny.toml"), folder / "study").path
 
 
 @pytest.fixture
