@@ -316,6 +316,32 @@ def test_everybody_can_read_it(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_everybody_can_read_a_collection(
+    browser: Any, tmp_path: Path, width: int, scheme: str
+) -> None:
+    study = summarised("accuracy", "test_accuracy")
+    figures.save_cases("Group", [figures.Case("a", *study)], tmp_path, "group")
+    picture = (tmp_path / "group.png").read_bytes()
+    sections = [
+        report.section(
+            f"{HOSTILE} {group}", [atlas.row(name, name, study[1]) for name in names], {}, picture
+        )
+        for group, names in (("first", ("a", HOSTILE)), ("second", ("b", "c", "d")))
+    ]
+    path = tmp_path / "report.html"
+    path.write_text(report.render_comparison("collection", HOSTILE, sections), "utf-8")
+    page, wrong = opened(browser, path, width, scheme)
+    assert findings(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("img").count() == 2
+    rows = page.locator(".studies tbody tr")
+    assert [row.locator("th").text_content() for row in rows.all()] == ["a", HOSTILE, *"bcd"]
+    assert wrong == []
+
+
+@pytest.mark.slow
 def test_the_page_says_what_compare_says_as_json(
     browser: Any, chaotrain: Command, made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
