@@ -70,7 +70,7 @@ def test_it_takes_arrays_of_both_kinds() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("key", [0, 1])
 def test_it_finds_the_end_that_the_whole_curve_shows(key: int) -> None:
-    """By the definition of the anatomy: from when on it never again grows by an e-fold."""
+    """On any trajectory: chaos is another one on every machine, and may pause before it ends."""
     task = ct.tasks.load("mnist", train_size=500, test_size=100)
     network = ct.networks.mlp([784, 64, 10], activation="tanh", init="normal")
     exact = ct.tangent_growth(ct.TrainingMap(network, task), eta=7.5, key=key, epochs=120)
@@ -80,7 +80,10 @@ def test_it_finds_the_end_that_the_whole_curve_shows(key: int) -> None:
     found = ends(exact.rate.values[:-1])
     assert growth.max() > 30
     assert found is not None
-    assert end + WINDOW - 4 <= found <= end + WINDOW + 4
+    gained = growth[WINDOW : found + 1] - growth[: found + 1 - WINDOW]
+    assert gained[-1] <= 1 < gained[:-1].min()
+    # By the definition of the anatomy: from when on it never again grows by an e-fold.
+    assert found <= end + WINDOW
 
 
 # The schedules
