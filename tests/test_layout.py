@@ -43,7 +43,8 @@ def test_a_layout_keeps_to_its_limits(
     assert found.members_per_block * size <= memory * GIB
     assert 1 <= found.balls_per_tile <= balls
     each = found.balls_per_lane or found.balls_per_tile
-    lanes = -(-found.balls_per_tile // each)
+    lanes = found.lanes
+    assert lanes == -(-found.balls_per_tile // each)
     assert 1 <= found.members_per_block <= each * members
     assert lanes in (1, 2, 4)
     assert lanes * found.members_per_block * size <= memory * GIB

@@ -154,7 +154,7 @@ def onset(
     overrides: Override = None,
     budget: Annotated[
         float | None,
-        typer.Option("--budget", help="Gradient evaluations; by default 6.3 times epochs."),
+        typer.Option("--budget", help="Gradients; by default 6.3 times epochs, 15 on all samples."),
     ] = None,
     samples: Annotated[
         int | None,

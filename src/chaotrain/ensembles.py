@@ -165,7 +165,8 @@ def follow(
         for own, part in zip(course.split(parts), parts, strict=True)
     ]
     runs, carries = [run for run, _ in begun], [carry for _, carry in begun]
-    _awaited(runs[0], carries[0], 0, 0)  # compiled once, before every lane wants it
+    if len(parts) > 1:
+        _awaited(runs[0], carries[0], 0, 0)  # compiled once, before every lane wants it
     for start, stop in _calls(epochs, layout.epochs_per_call):
         calls = zip(runs, carries, strict=True)
         carries = lanes.at_once(

@@ -2,9 +2,8 @@
 
 A ball is a reference and its replicas. A tile is a run of consecutive balls that is computed in
 one go and stored as one file. Its lanes run at the same time. A block is the number of members of a
-lane that step side by side. None of it
-depends on the machine (but on whether it is a processor or a GPU), since another composition
-rounds differently and training is chaotic.
+lane that step side by side. None of it depends on the machine (but on whether it is a processor or
+a GPU), since another composition rounds differently and training is chaotic.
 """
 
 from __future__ import annotations
@@ -40,6 +39,11 @@ class Layout:
     members_per_block: int
     epochs_per_call: int
     balls_per_lane: int | None = None
+
+    @property
+    def lanes(self) -> int:
+        """The lanes of a whole tile."""
+        return -(-self.balls_per_tile // (self.balls_per_lane or self.balls_per_tile))
 
     def tiles(self, balls: int) -> list[range]:
         """The balls of every tile."""

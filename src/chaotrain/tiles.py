@@ -57,8 +57,7 @@ def check_room(system: Map, grid: Grid, plan: Layout, reference: State) -> None:
     members = min(plan.balls_per_tile, len(grid.balls)) * (1 + grid.copies)
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(reference))
     # A block of every lane steps at the same time.
-    each = plan.balls_per_lane or plan.balls_per_tile
-    stepping = min(-(-plan.balls_per_tile // each) * plan.members_per_block, members)
+    stepping = min(plan.lanes * plan.members_per_block, members)
     needed = stepping * maps.cost(system).bytes
     needed += members * max(2.0 * size, 8.0 * (grid.epochs + 1))
     memory.check(needed, "a tile", "compute it where there is more")

@@ -15,7 +15,7 @@ from chaotrain.balls import check_map
 from chaotrain.curvature import ADAPTIVE, sharpness, stability_threshold
 from chaotrain.errors import UserError
 from chaotrain.maps import Key, Map, State, in_float64
-from chaotrain.onset.probes import DIVERGED, Floats, Probe, settled
+from chaotrain.onset.probes import DIVERGED, Floats, Probe, look, settled
 from chaotrain.onset.race import FIRST_RUNG, Trained
 from chaotrain.schema import FINITE, TANGENT_GROWTH
 from chaotrain.tangent import rescaled_pair, running
@@ -28,8 +28,6 @@ NORM = "l1"
 LOSS, SCORE, GROWTH = "loss", "test_accuracy", TANGENT_GROWTH
 # Gradient evaluations of an epoch with its tangent or its twin; of a Hessian-vector product.
 TANGENT = PRODUCT = 2
-# A probe looks whether it may end early so often at most, and not below so many epochs.
-LOOKS, FEWEST = 16, 8
 # The part of the training samples that probes follow, and the fewest and the most of them; a race
 # trains on the most. docs/results/onset.md tells where the onset on a part is that on all.
 PART, FEWEST_SAMPLES, MOST_SAMPLES = 1 / 8, 64, 2000
@@ -91,7 +89,7 @@ class Engine:
             return self._pair(eta, init)
         carry: Any = self.following.init(self._key(init))
         rows = self.epochs + 1
-        length = _length(self.following, max(FEWEST, math.ceil(rows / LOOKS)))
+        length = _length(self.following, look(self.epochs))
         size, loss = np.array([]), np.array([])
         while len(size) < rows:
             with derivatives_of(self.probed):

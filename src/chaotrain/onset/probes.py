@@ -25,6 +25,8 @@ AMPLE = 3.0
 # Steps that a run-away is seen over at least, and how well its rates agree.
 FEWEST_STEPS = 8
 AGREEMENT = 0.5
+# A probe looks whether it may end early so often at most, and not below so many epochs.
+LOOKS, FEWEST = 16, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +161,16 @@ def runs_away(growth: Floats, loss: Floats) -> bool:
         (late[-3] - late[middle], logs[-1] - logs[middle]),
     )
     return all(rate > 0 and abs(rise - 2 * rate) <= AGREEMENT * 2 * rate for rate, rise in pairs)
+
+
+def look(epochs: int) -> int:
+    """Epochs of a probe from one look whether it has `settled` to the next.
+
+    Example:
+        >>> look(40), look(100), look(1000)
+        (8, 8, 63)
+    """
+    return max(FEWEST, math.ceil((epochs + 1) / LOOKS))
 
 
 def settled(growth: Floats, loss: Floats, epochs: int, min_growth: float = MIN_GROWTH) -> bool:

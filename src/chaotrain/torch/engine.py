@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from chaotrain.onset.probes import DIVERGED, Probe, settled
+from chaotrain.onset.engine import SMALL
+from chaotrain.onset.probes import DIVERGED, Probe, look, settled
 from chaotrain.onset.race import Trained
 from chaotrain.schema import FINITE
 from chaotrain.torch import checks
@@ -26,10 +27,6 @@ Score = Callable[[Any], Any]
 
 # Gradient evaluations of an epoch with its twin.
 TWIN = 2
-# A probe looks whether it may end early so often at most, and not below so many epochs.
-LOOKS, FEWEST = 16, 8
-# Where to begin with an optimiser whose edge of stability is not known: as in JAX.
-SMALL = 0.01
 
 
 @dataclass
@@ -103,7 +100,7 @@ class Engine:
         pair = Pair(*self.drawn(eta, init), seed=init)
         train = descent(self.loss)
         growth, losses = [0.0], [math.nan]
-        length = max(FEWEST, -(-(self.epochs + 1) // LOOKS))
+        length = look(self.epochs)
         for epoch in range(1, self.epochs + 1):
             seen = []
             for number in range(len(self.batches)):

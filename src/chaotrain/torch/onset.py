@@ -12,9 +12,10 @@ from pydantic import Field
 from chaotrain.errors import UserError
 from chaotrain.experiment import plain, validated
 from chaotrain.onset import finder
+from chaotrain.onset.engine import SMALL
 from chaotrain.onset.result import Onset
 from chaotrain.torch.batches import MOST, check_replay, drawn
-from chaotrain.torch.engine import SMALL, Engine, MakeModel, MakeOptimizer, Score
+from chaotrain.torch.engine import Engine, MakeModel, MakeOptimizer, Score
 from chaotrain.torch.randomness import undisturbed
 from chaotrain.torch.twin import Loss
 
