@@ -27,7 +27,7 @@ class Network:
             evaluation (dropout).
         chunk: The most samples that a compiled product takes at once: few enough that the
             activations of a block stay in the cache, and enough that the product runs at full
-            speed. On the CPU 2,000 doubles the speed of an MLP on 60,000 samples.
+            speed. On a processor 500 is a tenth faster for an MLP than 2,000 are.
         on_inputs: (function, parameters) → the parameters with `function` applied to the one
             weight (units, features) that multiplies the inputs, where they enter by one product
             with their flattened features. With it, inputs that are zero in every sample are left
@@ -48,5 +48,5 @@ class Network:
     apply: Callable[..., Array]
     name: str = "network"
     stochastic: bool = False
-    chunk: int = 2000
+    chunk: int = 500
     on_inputs: Callable[[Callable[[Array], Array], Parameters], Parameters] | None = None
