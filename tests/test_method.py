@@ -195,6 +195,23 @@ def test_a_long_tangent_does_not_overflow() -> None:
         fit_tangent_growth(np.zeros((2, 9)))
 
 
+@pytest.mark.parametrize("last", [0.3, 0.5, 0.75])
+def test_a_tangent_whose_rate_falls_later_is_exponential_at_its_first_rate(last: float) -> None:
+    """A pair would have saturated by then: what follows must not undo its verdict."""
+    rates = np.concatenate([np.zeros(5), np.full(20, 0.75), last * np.exp(-np.arange(75) / 40)])
+    curve = np.append(0.0, np.cumsum(rates))
+    assert fit_growth(np.exp(curve)).verdict == "subexponential"
+    growth = fit_tangent_growth(curve)
+    assert growth.verdict == "exponential"
+    np.testing.assert_allclose(growth.rate, 0.75, rtol=1e-6)
+
+
+def test_a_power_law_is_no_exponential_tangent_however_far_it_grows() -> None:
+    epochs = np.arange(201.0)
+    for power in (2.0, 4.0, 8.0):
+        assert fit_tangent_growth(power * np.log1p(epochs)).verdict == "subexponential"
+
+
 class Unsmooth:
     """A map whose step runs in NumPy."""
 

@@ -6,8 +6,10 @@ prints the bias, coverage and wrong verdicts of every kind. Seeds are fixed, so 
 are the same in every run with the same versions.
 """
 
+import numpy as np
 import pytest
 
+from chaotrain.growth import fit_tangent_growth
 from growth_curves import ACCUMULATED, KINDS, NOISES, RAMPS, assess, draw
 
 pytestmark = pytest.mark.slow
@@ -39,3 +41,10 @@ def test_a_smooth_shoulder_costs_little(noise: str) -> None:
     assert sum(found.wrong.values()) < 0.01 * COUNT
     assert abs(found.bias) < 0.015
     assert 0.88 <= found.coverage <= 0.99
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_the_tangent_of_a_power_law_is_not_exponential(noise: str) -> None:
+    curves = draw("power law", noise, COUNT, SEED)
+    found = [fit_tangent_growth(np.log(curve.distances)).verdict for curve in curves]
+    assert found.count("exponential") < 0.01 * COUNT

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from chaotrain.growth.curves import FEWEST_EPOCHS
 from chaotrain.growth.fit import Growth, fit_ramp, fit_vanishing
-from chaotrain.schema import BLOW_UP
+from chaotrain.schema import BLOW_UP, EXPONENTIAL, SUBEXPONENTIAL
 
 
 def fit_tangent_growth(growth: ArrayLike, min_growth: float = math.log(100.0)) -> Growth:
@@ -18,7 +18,9 @@ def fit_tangent_growth(growth: ArrayLike, min_growth: float = math.log(100.0)) -
 
     `fit_growth` on the curve ln‖v(t)‖ itself, with the same verdicts. A tangent has no ε, so it
     does not saturate: its ramp lasts as long as the chaotic transient does, and is followed by a
-    level or a fall, so that Λ is the mean rate of the whole transient.
+    level or a fall, so that Λ is the mean rate of the whole transient. The rate may fall on the way
+    until a power law describes the whole better: then the growth by the first 2 `min_growth`, which
+    is what a pair sees before it saturates, is judged alone, and counts if it is exponential.
 
     Args:
         growth: ln‖v(t)‖ - ln‖v(0)‖, shape (epoch,), at least 3 epochs; -inf from where v is 0,
@@ -48,4 +50,9 @@ def fit_tangent_growth(growth: ArrayLike, min_growth: float = math.log(100.0)) -
     gone = np.isneginf(curve)
     if gone.any():
         return fit_vanishing(curve[: max(int(gone.argmax()), 1)], 0, "ramp")
-    return replace(fit_ramp(curve, min_growth), saturation=math.nan)
+    whole = fit_ramp(curve, min_growth)
+    grown = curve >= curve[0] + 2.0 * min_growth
+    if whole.verdict == SUBEXPONENTIAL and grown.any():
+        early = fit_ramp(curve[: int(grown.argmax()) + 1], min_growth)
+        whole = early if early.verdict == EXPONENTIAL else whole
+    return replace(whole, saturation=math.nan)
