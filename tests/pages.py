@@ -22,6 +22,8 @@ BLOCK = re.compile(
     r"(?:^<!-- (?P<remark>.*?) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
+# What a page may tell to do that its test does not: to install, and what tests of its own do.
+ELSEWHERE = ("pip", "make", "export")
 FILE = re.compile(r"# ([\w-]+\.(?:py|toml))\b")
 Run = Callable[[list[str]], int]
 
@@ -125,6 +127,8 @@ def execute(page: Path, run: Run, names: dict[str, object] | None = None) -> Non
                 for program, *words in words_of(block.text):
                     if program == "chaotrain":
                         assert run(words) == 0, words
+                    else:
+                        assert program in ELSEWHERE, f"not run, and not marked so: {program}"
 
 
 def check_printed(wanted: str, got: str) -> None:

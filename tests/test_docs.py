@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html.parser
+import re
 import shutil
 import subprocess
 import sys
@@ -92,6 +93,13 @@ def test_every_figure_is_in_the_gallery() -> None:
             assert f"`{name}`" in text or f"run {name} " in text
     for name in figures.__all__:
         assert name == "Case" or name.startswith("save_") or f"figures.{name}`" in text
+
+
+def test_below_every_picture_of_the_gallery_is_its_command() -> None:
+    pictures = re.split(r"^\[?!\[", (DOCS / "gallery.md").read_text("utf-8"), flags=re.MULTILINE)
+    assert len(pictures) > 20
+    for text in pictures[1:]:
+        assert "```sh\nchaotrain " in text, text
 
 
 def test_the_presets_that_the_gallery_runs_exist() -> None:

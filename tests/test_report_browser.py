@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import chaotrain as ct
 import study_data
+import tiny
 from browsing import SCHEMES, WIDTHS, findings, opened
 from chaotrain import exports, report, schema
 from chaotrain.report import balls, verdict
@@ -232,9 +234,92 @@ def test_a_click_chooses_and_the_sliders_answer(browser: Any, tmp_path: Path) ->
     assert page.text_content("#say-target") == first["words"]
     marks = page.evaluate("document.getElementById('rates').layout.shapes.map((s) => s.x0)")
     assert first["learning_rate"] in marks
-    with page.expect_download() as download:
-        page.click("a[download='summary.json']")
-    assert Path(download.value.path()).read_text("utf-8") == exports.summary_json(summary)
+    assert wrong == []
+
+
+@pytest.mark.slow
+def test_downloads_hold_the_right_numbers(browser: Any, tmp_path: Path) -> None:
+    dataset, summary = drawn(*BOTH)
+    path = tmp_path / "report.html"
+    path.write_text(report.render(dataset, summary, origin()), "utf-8")
+    page, wrong = opened(browser, path)
+    found = {}
+    for link in page.query_selector_all("a[download$='.csv'], a[download='summary.json']"):
+        with page.expect_download() as download:
+            link.click()
+        name = download.value.suggested_filename
+        found[name] = Path(download.value.path()).read_text("utf-8")
+    assert found["summary.json"] == exports.summary_json(summary)
+    ball = ("learning_rate", "init")
+    tables = {"-".join(("summary", *dims)): (summary, dims) for dims in exports.axes(summary)}
+    tables["balls"] = dataset, ball
+    for name, (data, dims) in tables.items():
+        assert found[f"{name}.csv"] == exports.table(data, dims).to_csv()
+    assert set(found) == {"summary.json", "curves.csv", *(f"{name}.csv" for name in tables)}
+    head, *rows = (line.split(",") for line in found["curves.csv"].splitlines())
+    assert head[:4] == ["learning_rate", "init", "verdict", "epoch"]
+    assert head[4:] == ["distance", "distance_by_tangent", "loss", "test_accuracy"]
+    assert len(rows) == dataset["loss"].size
+    for rate, init, verdict_, epoch, *values in rows[:: len(rows) // 50]:
+        one = dataset.sel(learning_rate=float(rate), init=int(init))
+        here = one.sel(epoch=int(epoch))
+        assert verdict_ == str(one["verdict"].values)
+        mean = float(np.exp(np.log(here["distance"]).mean()))
+        first = float(one["distance"][0, 0])
+        # Beyond what distances can reach the tangent is not drawn.
+        tangent = first * math.exp(float(here["tangent_growth"])) if values[1] else math.nan
+        expected = [mean, tangent, float(here["loss"]), float(here["test_accuracy"])]
+        found_here = [float(value or "nan") for value in values]
+        np.testing.assert_allclose(found_here, expected, rtol=1e-3)
+    assert sum(not row[5] for row in rows) < 0.2 * len(rows)
+    assert wrong == []
+
+
+def limits_of(low: float | None, high: float | None) -> str:
+    return "-" if low is None or high is None else f"[{low:.1f}, {high:.1f}]"
+
+
+@pytest.mark.slow
+def test_all_tables_have_the_numbers_of_the_summary(
+    browser: Any, chaotrain: Command, tmp_path: Path
+) -> None:
+    """Of a study with scores, targets and transients; from `summary --json`, written anew here."""
+    (tmp_path / "tiny.toml").write_text(tiny.FILE + 'method = "both"\n')
+    assert chaotrain("run", "tiny.toml", "--out", "<img src=x onerror=alert(1)>").code == 0
+    study = "<img src=x onerror=alert(1)>"
+    found = json.loads(chaotrain("summary", study, "--json").out)
+    at = {name: row["values"] for name, row in found["variables"].items()}
+    main = at["target"].index(found["attributes"]["target"])
+    page, wrong = opened(browser, tmp_path / study / "report.html")
+    assert page.text_content("h1") == study
+    tables = {
+        table.locator("caption").text_content(): [
+            row.locator("th, td").all_text_contents() for row in table.locator("tbody tr").all()
+        ]
+        for table in page.locator("table").all()
+    }
+    achieved = tables.pop("What training achieves")
+    for index, (eta, best, time, limits, reached, rises, path) in enumerate(achieved):
+        assert float(eta) == pytest.approx(at["learning_rate"][index])
+        assert float(best) == pytest.approx(at["best_accuracy"][index], abs=5e-4)
+        assert float(time) == pytest.approx(at["mean_training_time"][index][main], abs=0.05)
+        lows = (at[f"mean_training_time_{end}"][index][main] for end in ("low", "high"))
+        assert limits == limits_of(*lows)
+        assert float(reached) == pytest.approx(at["reached"][index][main], abs=5e-3)
+        assert float(rises) == pytest.approx(at["loss_rise_share"][index], abs=5e-3)
+        assert float(path) == pytest.approx(at["path_ratio"][index], abs=5e-3)
+    fastest = tables.pop("The fastest learning rate for each target")
+    assert [float(row[0]) for row in fastest] == at["target"]
+    for index, (_, eta, *_) in enumerate(fastest):
+        value = at["eta_fastest"][index]
+        assert eta == ("-" if value is None else f"{value:g}")
+    chaos = tables.pop("How chaotic training is")
+    for index, (_, exponent, _, tangent, *_) in enumerate(chaos):
+        assert exponent == f"{at['nmle'][index]:.3f} ± {at['nmle_std'][index]:.3f}"
+        assert tangent.startswith(f"{at['tangent_nmle'][index]:.3f}")
+    transients = tables.pop("The chaotic transients")
+    assert [float(row[1]) for row in transients] == pytest.approx(at["transient_share"], abs=5e-3)
+    assert tables == {}
     assert wrong == []
 
 

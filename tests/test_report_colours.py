@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pytest
 
+from chaotrain.report import frame
 from chaotrain.report.colours import PALETTE, PHASES, REGIMES, VERDICTS
 
 SCHEMES = {"light": 0, "dark": 1}
@@ -45,10 +47,22 @@ XYZ = np.array(
 )
 
 
-def linear(name: str, scheme: int) -> np.ndarray:
+OPACITY = re.compile(r'faint = .*", ([0-9.]+)\)"')
+
+
+def encoded(name: str, scheme: int) -> np.ndarray:
+    """A colour in sRGB, from 0 to 1: browsers blend in it."""
     text = PALETTE[name][scheme]
-    share = np.array([int(text[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.array([int(text[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+
+
+def decoded(share: np.ndarray) -> np.ndarray:
+    """sRGB as linear RGB."""
     return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+
+
+def linear(name: str, scheme: int) -> np.ndarray:
+    return decoded(encoded(name, scheme))
 
 
 def contrast(one: str, other: str, scheme: int) -> float:
@@ -75,15 +89,36 @@ def test_text_and_lines_stand_out_from_their_ground(scheme: int) -> None:
         for ground in ("ground", "raised", "chosen", "noted"):
             assert contrast(text, ground, scheme) >= 4.5, (text, ground)
     assert contrast("blue", "ground", scheme) >= 4.5  # links
-    lines = {*VERDICTS.values(), *REGIMES.values(), *PHASES.values(), "red", "sky"} - {"pale"}
+    lines = {*VERDICTS.values(), *REGIMES.values(), *PHASES.values(), "red", "sky"} - {"pale", "ground"}
     for line in lines:
         assert contrast(line, "ground", scheme) >= 3, line
 
 
+def distances(colours: dict[str, np.ndarray], vision: str) -> dict[tuple[str, str], float]:
+    """How far apart each two colours, of linear RGB, are for a vision."""
+    seen = {name: lab(VISION[vision] @ colour) for name, colour in colours.items()}
+    pairs = itertools.combinations(seen, 2)
+    return {pair: float(np.linalg.norm(seen[pair[0]] - seen[pair[1]])) for pair in pairs}
+
+
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
 @pytest.mark.parametrize("vision", VISION)
-def test_verdicts_are_told_apart_with_any_colour_vision(vision: str, scheme: int) -> None:
-    seen = {name: lab(VISION[vision] @ linear(name, scheme)) for name in VERDICTS.values()}
-    for one, other in itertools.combinations(seen, 2):
-        # Okabe and Ito's come as close as 13 in this measure.
-        assert np.linalg.norm(seen[one] - seen[other]) > 19, (one, other)
+@pytest.mark.parametrize("meanings", [VERDICTS, PHASES], ids=["verdicts", "phases"])
+def test_colours_are_told_apart_with_any_colour_vision(
+    meanings: dict[str, str], vision: str, scheme: int
+) -> None:
+    colours = {name: linear(name, scheme) for name in meanings.values()}
+    # Okabe and Ito's come as close as 13 in this measure.
+    assert min(distances(colours, vision).values()) > 19
+
+
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
+@pytest.mark.parametrize("vision", VISION)
+def test_bands_of_regimes_are_told_apart_with_any_colour_vision(vision: str, scheme: int) -> None:
+    opacity = float(OPACITY.search(frame.resource("plots.js"))[1])  # type: ignore[index]
+    ground = encoded("ground", scheme)
+    bands = {
+        name: decoded(opacity * encoded(name, scheme) + (1 - opacity) * ground)
+        for name in REGIMES.values()
+    }
+    assert min(distances(bands, vision).values()) > 12

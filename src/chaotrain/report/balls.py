@@ -15,23 +15,26 @@ from chaotrain.report.numbers import number, numbers
 
 Floats = NDArray[np.float64]
 
-# At most 10 bytes a number: with plotly's 4.8 MB the page stays below 6 MB.
+# At most 10 bytes each.
 NUMBERS = 90_000
-MOST_BALLS, MOST_EPOCHS, FEWEST_EPOCHS = 20, 200, 60
+MOST_BALLS, MOST_EPOCHS = 20, 200
+# Fewer epochs are no curve, and fewer exponents no histogram.
+FEWEST = 60
 LINES = ("loss", "test_accuracy")
 
 
-def curves(dataset: xr.Dataset) -> dict[str, Any]:
+def curves(dataset: xr.Dataset, most: int = NUMBERS) -> dict[str, Any]:
     """The curves of the balls, for JSON: numbers with four digits, null for what is not finite.
 
     Args:
         dataset: What `derive` returns, sorted by learning rate.
+        most: How many numbers all curves have together, but two epochs of one ball at least.
 
     Returns:
         `epochs` that are kept, and the `last` one; `growth`, whether "distance" or "tangent" was
-        followed; and `rates`, for every learning rate the number of balls that `ran`, all the
-        `exponents` of the decided ones, the `lifetimes` of their transients, the initialisations
-        in which replicas and tangent `disagree`, and the first `balls`: initialisation, verdict, Λ
+        followed; and `rates`, for every learning rate the number of balls that `ran`, of those
+        `decided`, their `exponents`, the `lifetimes` of their transients, the initialisations in
+        which replicas and tangent `disagree`, and the first `balls`: initialisation, verdict, Λ
         with its interval, the `curve` (d(t), the geometric mean over the replicas, or
         ln‖v(t)‖/‖v(0)‖), beside d(t) what the `tangent` predicts where both were followed, the
         ends of the fitted line (`fit`, null but for an exponential verdict), when it is `chaotic`,
@@ -39,7 +42,8 @@ def curves(dataset: xr.Dataset) -> dict[str, Any]:
     """
     recorded = [name for name in LINES if name in dataset]
     both = schema.DISTANCE in dataset and schema.TANGENT_GROWTH in dataset
-    epochs, most = _thinned(dataset, len(recorded) + 1 + both)
+    count = max(dataset.sizes[schema.LEARNING_RATE], 1)
+    epochs, shown = _thinned(dataset, most // (count * (len(recorded) + 1 + both)))
     ran, decided = selection.ran(dataset), selection.decided(dataset)
     rates = []
     for index in range(dataset.sizes[schema.LEARNING_RATE]):
@@ -49,11 +53,13 @@ def curves(dataset: xr.Dataset) -> dict[str, Any]:
         rates.append(
             {
                 "ran": len(there),
-                "exponents": numbers(exponents),
+                "decided": len(exponents),
+                "exponents": numbers(_ranked(exponents, max(most // (4 * count), FEWEST))),
                 "lifetimes": clocks.lifetimes(some.isel({schema.INIT: there})),
                 "disagree": some[schema.INIT].values[some["disagrees"].values == 1].tolist(),
                 "balls": [
-                    _ball(some.isel({schema.INIT: init}), epochs, recorded) for init in there[:most]
+                    _ball(some.isel({schema.INIT: init}), epochs, recorded)
+                    for init in there[:shown]
                 ],
             }
         )
@@ -66,13 +72,22 @@ def curves(dataset: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def _thinned(dataset: xr.Dataset, kinds: int) -> tuple[NDArray[np.intp], int]:
-    """Which epochs are kept, evenly, and how many balls a learning rate."""
+def _thinned(dataset: xr.Dataset, most: int) -> tuple[NDArray[np.intp], int]:
+    """Which epochs are kept and how many balls, of so many numbers a kind of curve."""
     last = dataset.sizes[schema.EPOCH] - 1
-    shares = NUMBERS // (max(dataset.sizes[schema.LEARNING_RATE], 1) * kinds)
-    most = int(np.clip(shares // FEWEST_EPOCHS, 1, min(MOST_BALLS, dataset.sizes[schema.INIT])))
-    steps = int(np.clip(shares // most, 2, MOST_EPOCHS + 1))
-    return np.unique(np.linspace(0, last, min(steps, last + 1)).round().astype(int)), most
+    shown = int(np.clip(most // FEWEST, 1, min(MOST_BALLS, dataset.sizes[schema.INIT])))
+    steps = int(np.clip(most // shown, 2, MOST_EPOCHS + 1))
+    return _evenly(last + 1, steps), shown
+
+
+def _evenly(length: int, most: int) -> NDArray[np.intp]:
+    """At most so many places, evenly spaced, the first and the last among them."""
+    return np.unique(np.linspace(0, length - 1, min(most, length)).round().astype(np.intp))
+
+
+def _ranked(values: Floats, most: int) -> Floats:
+    """All, or where there are more so many of them evenly by rank: the same distribution."""
+    return values if len(values) <= most else np.sort(values)[_evenly(len(values), most)]
 
 
 def _ball(one: xr.Dataset, epochs: NDArray[np.intp], recorded: list[str]) -> dict[str, Any]:

@@ -35,9 +35,9 @@ VERDICTS = {
     schema.BLOW_UP: "red",
 }
 
-# From the bottom up, as in the figure of the lifetimes.
+# From the bottom up.
 PHASES = {
-    schema.BEFORE: "sky",
+    schema.BEFORE: "pink",
     schema.INSIDE: "orange",
     schema.AT_END: "red",
     schema.AFTER: "blue",
@@ -45,9 +45,10 @@ PHASES = {
     schema.NEVER: "pale",
 }
 
+# Of the bands behind the curves, a quarter opaque.
 REGIMES = {
-    schema.TOO_SLOW: "grey",
-    schema.EXPLOITATION: "sky",
+    schema.TOO_SLOW: "ground",
+    schema.EXPLOITATION: "blue",
     schema.EXPLORATION_EXPLOITATION: "orange",
     schema.NO_LEARNING: "ink",
 }

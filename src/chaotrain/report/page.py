@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from rich.table import Table
 from chaotrain import exports, files, schema
 from chaotrain.errors import UserError
 from chaotrain.experiment import Experiment
-from chaotrain.figures import selection
+from chaotrain.figures import growths, selection
 from chaotrain.provenance import Record
 from chaotrain.report import balls, clocks, colours, frame, verdict
 from chaotrain.store import EXPERIMENT
@@ -30,8 +31,10 @@ from chaotrain.tables.studies import tables_of
 REPORT = "report.html"
 # Of the page's own, one after the other.
 SCRIPTS = ("plots.js", "panels.js", "report.js")
-# Of the table of balls, some 400 bytes each, so that the page stays below 6 MB.
+# Of a table to download: one of balls has some 400 bytes a row.
 MOST_ROWS = 800
+# Curves are thinned until the page has no more bytes than this, plotly's 4.8 million among them.
+MOST_BYTES = 5_950_000
 CAPTIONS = {
     "λ_nMLE ± std": "How chaotic training is",
     "best": "What training achieves",
@@ -91,9 +94,49 @@ def render(dataset: xr.Dataset, summary: xr.Dataset, origin: Origin) -> str:
     from plotly.offline import get_plotlyjs
 
     dataset = dataset.sortby(schema.LEARNING_RATE)
+    scripts = [get_plotlyjs(), "".join(map(frame.resource, SCRIPTS))]
+    content = _content(dataset, summary, origin)
+    numbers = balls.NUMBERS
+    while True:
+        drawn = _drawn(dataset, summary, content["answers"], numbers)
+        text = frame.render("report.html", scripts, **content, **drawn)
+        excess = len(text.encode()) - MOST_BYTES
+        if excess <= 0 or not numbers:
+            return text
+        numbers = max(numbers - excess // 5 - 1000, 0)
+
+
+def _content(dataset: xr.Dataset, summary: xr.Dataset, origin: Origin) -> dict[str, Any]:
+    """What the template asks for but for the curves of the balls."""
     epochs = int(dataset[schema.EPOCH][-1])
-    drawn = balls.curves(dataset)
     answers = verdict.recommended(dataset)
+    return {
+        "origin": origin,
+        "recommendation": verdict.recommendation(summary, epochs),
+        "onset": verdict.onset(summary),
+        "regimes": verdict.regimes(summary),
+        "tables": [_table(table) for table in tables_of(summary) if table.row_count],
+        "answers": answers,
+        "downloads": _downloads(dataset, summary),
+        "most_rows": MOST_ROWS,
+        "experiment": _uri("application/toml", origin.experiment),
+        "growth": growths.name(dataset),
+        "both": schema.DISTANCE in dataset and schema.TANGENT_GROWTH in dataset,
+        "decided": schema.TRAINED in dataset,
+        "followed": clocks.followed(dataset),
+        "phases": colours.PHASES if "target_never" in summary and answers["target"] else None,
+        "score": selection.score(summary),
+        "scored": "test_accuracy" in dataset,
+        "rates": [f"{rate:.6g}" for rate in selection.rates_of(summary)],
+        "start": _start(summary),
+        "target": f"{summary.attrs['target']:g}",
+        "epochs": epochs,
+    }
+
+
+def _drawn(dataset: xr.Dataset, summary: xr.Dataset, answers: Any, most: int) -> dict[str, Any]:
+    """What the scripts read, with so many numbers in its curves, and what that leaves out."""
+    drawn = balls.curves(dataset, most)
     data = drawn | {
         "answers": answers,
         "score": selection.score(summary),
@@ -101,33 +144,10 @@ def render(dataset: xr.Dataset, summary: xr.Dataset, origin: Origin) -> str:
         "phases": colours.PHASES,
         "regimes": colours.REGIMES,
     }
-    scripts = [get_plotlyjs(), "".join(map(frame.resource, SCRIPTS))]
-    return frame.render(
-        "report.html",
-        scripts,
-        origin=origin,
-        recommendation=verdict.recommendation(summary, epochs),
-        onset=verdict.onset(summary),
-        regimes=verdict.regimes(summary),
-        tables=[_table(table) for table in tables_of(summary) if table.row_count],
-        answers=answers,
-        downloads=_downloads(dataset, summary),
-        experiment=_uri("application/toml", origin.experiment),
-        growth=drawn["growth"],
-        both="tangent" in next((b for rate in drawn["rates"] for b in rate["balls"]), {}),
-        decided=schema.TRAINED in dataset,
-        followed=clocks.followed(dataset),
-        phases=colours.PHASES if "target_never" in summary and answers["target"] else None,
-        score=data["score"],
-        scored="test_accuracy" in dataset,
-        rates=[f"{rate:.6g}" for rate in selection.rates_of(summary)],
-        start=_start(summary),
-        target=f"{summary.attrs['target']:g}",
-        epochs=epochs,
-        thinned=_thinning(drawn, epochs),
-        data=_embedded(json.dumps(data, allow_nan=False, separators=(",", ":"))),
-        summary=_embedded(json.dumps(json.loads(exports.summary_json(summary)))),
-    )
+    return {
+        "data": _embedded(json.dumps(data, allow_nan=False, separators=(",", ":"))),
+        "thinned": _thinning(drawn, int(dataset[schema.EPOCH][-1])),
+    }
 
 
 def _embedded(text: str) -> Markup:
@@ -138,14 +158,13 @@ def _embedded(text: str) -> Markup:
 
 
 def _downloads(dataset: xr.Dataset, summary: xr.Dataset) -> list[dict[str, str]]:
-    """The summary as JSON and CSV and, unless they are too many, the balls as CSV."""
+    """The summary as JSON, then it and the balls as CSV, but no table of too many rows."""
     found = [("summary.json", "application/json", exports.summary_json(summary))]
-    for dims in exports.axes(summary):
-        name = "-".join(("summary", *dims)) + ".csv"
-        found.append((name, "text/csv", exports.table(summary, dims).to_csv()))
-    ball = (schema.LEARNING_RATE, schema.INIT)
-    if dataset["verdict"].size <= MOST_ROWS:
-        found.append(("balls.csv", "text/csv", exports.table(dataset, ball).to_csv()))
+    names = {"-".join(("summary", *dims)): (summary, dims) for dims in exports.axes(summary)}
+    names["balls"] = dataset, (schema.LEARNING_RATE, schema.INIT)
+    for name, (data, dims) in names.items():
+        if math.prod(data.sizes[dim] for dim in dims) <= MOST_ROWS:
+            found.append((f"{name}.csv", "text/csv", exports.table(data, dims).to_csv()))
     return [{"name": name, "uri": _uri(kind, text)} for name, kind, text in found]
 
 
@@ -179,4 +198,6 @@ def _thinning(drawn: dict[str, Any], epochs: int) -> str:
     shown = max(len(rate["balls"]) for rate in drawn["rates"])
     if shown < most:
         said.append(f"the first {shown} of up to {most} balls at each learning rate")
+    if any(len(rate["exponents"]) < rate["decided"] for rate in drawn["rates"]):
+        said.append("exponents evenly spaced by rank in the histograms")
     return " and ".join(said)

@@ -1,8 +1,10 @@
 "use strict";
 // What every plot needs: the data, what is chosen, colours, axes and a frame.
 const element = (id) => document.getElementById(id);
-const read = (id) => JSON.parse(element(id).textContent);
-const data = read("data"), summary = read("summary");
+const data = JSON.parse(element("data").textContent);
+const bytes = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+const summary = JSON.parse(new TextDecoder().decode(
+  bytes(document.querySelector("a[download='summary.json']").href.split(",")[1])));
 const values = (name) => summary.variables[name]?.values ?? [];
 const rates = values("learning_rate"), targets = values("target");
 const state = { rate: Number(element("eta").value), asked: null,
@@ -27,7 +29,7 @@ function colour(name) {
   }
   return known.get(name);
 }
-const faint = (name) => colour(name).replace("rgb(", "rgba(").replace(")", ", 0.16)");
+const faint = (name) => colour(name).replace("rgb(", "rgba(").replace(")", ", 0.25)");
 
 const axis = (title, more = {}) => ({
   title: { text: plain(title), standoff: 8 }, automargin: true, showline: true,

@@ -135,6 +135,22 @@ choose(state.rate);
 for (const id of ["rates", "phases"])
   element(id)?.on("plotly_click", ({ points }) => choose(points[0].pointNumber));
 
+// The curves that the page holds, a row for each ball and epoch.
+function table() {
+  const [first] = data.rates.flatMap((rate) => rate.balls);
+  const names = ["curve", "tangent", "loss", "test_accuracy"].filter((name) => first?.[name]);
+  const called = { curve: data.growth === "distance" ? "distance" : "tangent_growth",
+    tangent: "distance_by_tangent" };
+  const rows = data.rates.flatMap((rate, index) => rate.balls.flatMap((ball) =>
+    data.epochs.map((epoch, time) => [rates[index], ball.init, ball.verdict, epoch,
+      ...names.map((name) => ball[name][time] ?? "")])));
+  const head = ["learning_rate", "init", "verdict", "epoch", ...names.map((name) => called[name] ?? name)];
+  return [head, ...rows].map((row) => row.join(",")).join("\n") + "\n";
+}
+element("curves").addEventListener("click", ({ target }) => {
+  target.href = `data:text/csv;charset=utf-8,${encodeURIComponent(table())}`;
+});
+
 const recolour = () => { known.clear(); draw(); };
 element("colours").addEventListener("change", recolour);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
