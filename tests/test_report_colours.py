@@ -89,7 +89,10 @@ def test_text_and_lines_stand_out_from_their_ground(scheme: int) -> None:
         for ground in ("ground", "raised", "chosen", "noted"):
             assert contrast(text, ground, scheme) >= 4.5, (text, ground)
     assert contrast("blue", "ground", scheme) >= 4.5  # links
-    lines = {*VERDICTS.values(), *REGIMES.values(), *PHASES.values(), "red", "sky"} - {"pale", "ground"}
+    lines = {*VERDICTS.values(), *REGIMES.values(), *PHASES.values(), "red", "sky"} - {
+        "pale",
+        "ground",
+    }
     for line in lines:
         assert contrast(line, "ground", scheme) >= 3, line
 
