@@ -300,10 +300,10 @@ def test_all_tables_have_the_numbers_of_the_summary(
         for table in page.locator("table").all()
     }
     achieved = tables.pop("What training achieves")
-    for index, (eta, best, time, limits, reached, rises, path) in enumerate(achieved):
+    for index, (eta, best, mean, limits, reached, rises, path) in enumerate(achieved):
         assert float(eta) == pytest.approx(at["learning_rate"][index])
         assert float(best) == pytest.approx(at["best_accuracy"][index], abs=5e-4)
-        assert float(time) == pytest.approx(at["mean_training_time"][index][main], abs=0.05)
+        assert float(mean) == pytest.approx(at["mean_training_time"][index][main], abs=0.05)
         lows = (at[f"mean_training_time_{end}"][index][main] for end in ("low", "high"))
         assert limits == limits_of(*lows)
         assert float(reached) == pytest.approx(at["reached"][index][main], abs=5e-3)
