@@ -17,8 +17,6 @@ import chaotrain as ct
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "examples" / "mnist.ipynb"
 FIGURES = 5
-# What a reader's machine computes, and a smaller study that is as good a test.
-SMALLER = {"inits=4": "inits=2", "epochs=120": "epochs=60", "train_size=500": "train_size=200"}
 
 
 @pytest.fixture
@@ -71,11 +69,7 @@ def test_it_runs(notebook: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([sources, os.environ.get("PYTHONPATH", "")]))
     for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR"):
         monkeypatch.setenv(name, str(tmp_path))
-    whole = "\n".join(cell.source for cell in notebook.cells)
-    assert all(whole.count(text) == 1 for text in SMALLER)
     for cell in notebook.cells:
-        for text, smaller in SMALLER.items():
-            cell.source = cell.source.replace(text, smaller)
         cell.pop("outputs", None)
         if cell.cell_type == "code":
             cell.outputs = []
