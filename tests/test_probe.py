@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import chaotrain as ct
@@ -31,10 +34,96 @@ def test_networks_that_do_not_fit_are_refused_when_the_map_is_made(blobs: Blobs)
         (ct.Network(in_float32, PLAIN.apply), r"parameter \[0\]\['bias'\] is float32"),
         (ct.Network(PLAIN.init, unlike), "its outputs are float32"),
         (ct.Network(PLAIN.init, lambda p, x: (x, x)), r"have shape tuple"),
+        (ct.Network(lambda key, dtype: 1 / 0, PLAIN.apply), r"init\(key, dtype\) fails \(division"),
+        (ct.Network(PLAIN.init, masked, stochastic=True), "take key = None, in evaluation"),
     ):
         with pytest.raises(ct.UserError, match=message) as caught:
             ct.TrainingMap(network, blobs())
         assert "\n" not in str(caught.value)
+
+
+def masked(parameters: Any, inputs: jax.Array, key: Any) -> jax.Array:
+    return PLAIN.apply(parameters, inputs) * jax.random.bernoulli(key)
+
+
+def test_a_parameter_may_be_a_plain_number(blobs: Blobs) -> None:
+    def init(key: jax.Array, dtype: Any) -> Any:
+        return {"layers": PLAIN.init(key, dtype), "factor": 1.0}
+
+    def apply(parameters: Any, inputs: jax.Array) -> jax.Array:
+        return PLAIN.apply(parameters["layers"], inputs) * parameters["factor"]
+
+    system = ct.TrainingMap(ct.Network(init, apply), blobs())
+    assert ct.divergence(system, 0.1, epochs=3, replicas=1).distance.shape == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("augment", "message"),
+    [
+        (lambda key, x: x[:, :2], r"float64 of shape \(.*2\)"),
+        (lambda key, x: x[1:], "of inputs that are float64"),
+        (lambda key, x: x.astype(jnp.float32), "makes float32"),
+        (lambda key, x: None, "makes NoneType"),
+        (lambda x: x, r"augment\(key, inputs\) fails"),
+        ("flip", "fails"),
+    ],
+)
+def test_an_augmentation_that_does_not_fit_is_refused_when_the_map_is_made(
+    blobs: Blobs, augment: Any, message: str
+) -> None:
+    with pytest.raises(ct.UserError, match=message) as caught:
+        ct.TrainingMap(PLAIN, blobs(), augment=augment)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (lambda outputs, targets: outputs, r"float64 of shape \(8, 3\) for 8 samples"),
+        (lambda outputs, targets: jnp.mean(outputs), r"of shape \(\)"),
+        (lambda outputs: outputs[:, 0], "fails"),
+        (3, "fails"),
+    ],
+)
+def test_a_loss_that_is_not_one_number_a_sample_is_refused(
+    blobs: Blobs, loss: Any, message: str
+) -> None:
+    with pytest.raises(ct.UserError, match=message) as caught:
+        ct.TrainingMap(PLAIN, replace(blobs(), loss=loss))
+    assert "\n" not in str(caught.value)
+
+
+def drawn(*arrays: Any) -> Any:
+    """Randomness of the host, an array or a number."""
+    shape = () if len(arrays) == 1 else (1, 1)
+    return np.random.default_rng().normal(size=shape)
+
+
+def anyhow(eta: Any) -> optax.GradientTransformation:
+    return optax.chain(optax.scale(float(drawn(eta))), optax.sgd(eta))
+
+
+@pytest.mark.parametrize("name", ["augment", "loss", "optimizer"])
+def test_randomness_of_the_host_is_refused_before_a_run(
+    blobs: Blobs, name: str, tmp_path: Path
+) -> None:
+    def augment(key: jax.Array, inputs: jax.Array) -> jax.Array:
+        return inputs + drawn(key, inputs)
+
+    def loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+        return jnp.sum((outputs + drawn(outputs)) ** 2, axis=1)
+
+    more: dict[str, Any] = {
+        "augment": {"augment": augment},
+        "loss": {},
+        "optimizer": {"optimizer": anyhow},
+    }[name]
+    task = replace(blobs(), loss=loss) if name == "loss" else blobs()
+    system = ct.TrainingMap(PLAIN, task, **more)
+    with pytest.raises(ct.UserError, match=f"^{name}: it is another function each time") as caught:
+        ct.sweep(system, [0.1], inits=1, replicas=1, epochs=3, out=tmp_path / "study")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "study").exists()
 
 
 def impure() -> dict[str, tuple[ct.Network, str]]:
@@ -63,6 +152,10 @@ def impure() -> dict[str, tuple[ct.Network, str]]:
         parameters[0]["bias"] = parameters[0]["bias"] + 1e-300 + jnp.ones(4)
         return outputs * 0 + 1.0
 
+    def keyless(parameters: Any, inputs: jax.Array, key: Any) -> jax.Array:
+        mask = jax.random.bernoulli(jax.random.key(3), shape=inputs.shape)
+        return PLAIN.apply(parameters, inputs if key is None else inputs * mask)
+
     def normalised(parameters: Any, inputs: jax.Array) -> jax.Array:
         outputs = PLAIN.apply(parameters, inputs)
         return outputs - outputs.mean(axis=0)
@@ -73,6 +166,7 @@ def impure() -> dict[str, tuple[ct.Network, str]]:
         "counter": (ct.Network(PLAIN.init, counting), "keeps state outside its parameters"),
         "leak": (ct.Network(PLAIN.init, remembering), "keeps state outside its parameters"),
         "in place": (ct.Network(PLAIN.init, in_place), "changes its parameters in place"),
+        "no key": (ct.Network(PLAIN.init, keyless, stochastic=True), "never uses its key"),
         "batch norm": (ct.Network(PLAIN.init, normalised), "batch normalisation"),
     }
 

@@ -29,15 +29,13 @@ def check_shapes(network: Network, task: Task, dtype: str) -> None:
     key = jax.eval_shape(lambda: jax.random.key(0))
     inputs = shape_of((SAMPLES, *task.inputs.shape[1:]), dtype)
     more = (key,) if network.stochastic else ()
-    try:
-        parameters = jax.eval_shape(lambda k: network.init(k, jnp.dtype(dtype)), key)
-        outputs = jax.eval_shape(network.apply, parameters, inputs, *more)
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(
-            f"{name}: it does not take inputs of shape {inputs.shape} ({first_line(error)})"
-        ) from None
+    fails = f"{name}: init(key, dtype) fails"
+    parameters = _shape(fails, lambda k: network.init(k, jnp.dtype(dtype)), key)
+    fails = f"{name}: it does not take inputs of shape {inputs.shape}"
+    outputs = _shape(fails, network.apply, parameters, inputs, *more)
+    if network.stochastic:
+        fails = f"{name}: apply has to take key = None, in evaluation"
+        _shape(fails, lambda *arguments: network.apply(*arguments, None), parameters, inputs)
     for path, leaf in jax.tree.leaves_with_path(parameters):
         if leaf.dtype != dtype:
             raise UserError(
@@ -52,6 +50,57 @@ def check_shapes(network: Network, task: Task, dtype: str) -> None:
         )
     if outputs.dtype != dtype:
         raise UserError(f"{name}: its outputs are {outputs.dtype}, let apply keep {dtype}")
+
+
+def check_augment(augment: Any, inputs: Any) -> None:
+    """Check that an augmentation keeps the shape and the type of these inputs (samples, ...).
+
+    Raises:
+        UserError: In one line that says what it does instead.
+    """
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    found = _shape("augment: augment(key, inputs) fails", augment, key, inputs)
+    if _kind(found) != _kind(inputs):
+        raise UserError(
+            f"augment: it makes {_kind(found)} of inputs that are {_kind(inputs)}, let it keep both"
+        )
+
+
+def check_loss(loss: Any, task: Task, dtype: str) -> None:
+    """Check that a loss is one number a sample.
+
+    Raises:
+        UserError: In one line that says what it is instead.
+    """
+    outputs = shape_of((SAMPLES, task.outputs), dtype)
+    targets = shape_of((SAMPLES, *task.targets.shape[1:]), task.targets.dtype)
+    found = _shape("loss: loss(outputs, targets) fails", loss, outputs, targets)
+    wanted = shape_of((SAMPLES,), dtype)
+    if _kind(found) != _kind(wanted):
+        raise UserError(
+            f"loss: it is {_kind(found)} for {SAMPLES} samples, let it be {_kind(wanted)}, one "
+            "number a sample"
+        )
+
+
+def check_traces(parts: dict[str, tuple[Any, tuple[Any, ...]]]) -> None:
+    """Check that functions are the same program whenever they are traced.
+
+    What draws randomness on the host is another one each time, and the next run would differ.
+
+    Args:
+        parts: Of each function by its name, itself and arguments or their shapes.
+
+    Raises:
+        UserError: In one line that names the function.
+    """
+    for name, (function, arguments) in parts.items():
+        first, again = (_traced(function, arguments) for _ in range(2))
+        if str(first) != str(again) or not _same(first.consts, again.consts):
+            raise UserError(
+                f"{name}: it is another function each time it is called, draw all randomness from "
+                "a key it is given"
+            )
 
 
 def check_replay(network: Network, inputs: Array, dtype: str) -> None:
@@ -85,6 +134,13 @@ def check_replay(network: Network, inputs: Array, dtype: str) -> None:
     if not _same(first, again):
         raise UserError(f"{name}: apply changes its parameters in place, let it leave them")
     if network.stochastic:
+        program = jax.make_jaxpr(network.apply)(first, inputs, *more).jaxpr
+        used = {id(variable) for step in program.eqns for variable in step.invars}
+        if id(program.invars[-1]) not in used:
+            raise UserError(
+                f"{name}: apply never uses its key, draw the noise of training from it or leave "
+                "out stochastic=True"
+            )
         outputs = _outputs(network, first, inputs, None)
     alone = _outputs(network, first, inputs[: len(inputs) // 2 or 1], *((None,) * len(more)))
     scale = max(1.0, float(np.max(np.abs(outputs))))
@@ -93,6 +149,28 @@ def check_replay(network: Network, inputs: Array, dtype: str) -> None:
             f"{name}: the outputs for a sample depend on which others come with it (batch "
             "normalisation?), use a network that takes samples one by one"
         )
+
+
+def _traced(function: Any, arguments: tuple[Any, ...]) -> Any:
+    """The program that a function is now: one that was traced before is not looked up."""
+    return jax.make_jaxpr(lambda *given: function(*given))(*arguments)
+
+
+def _shape(fails: str, function: Any, *arguments: Any) -> Any:
+    """The shapes of what a function of a user's makes of these shapes."""
+    try:
+        return jax.eval_shape(function, *arguments)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{fails} ({first_line(error)})") from None
+
+
+def _kind(found: Any) -> str:
+    """Shape and type of an array in words; the type of anything else."""
+    if not hasattr(found, "dtype"):
+        return type(found).__name__
+    return f"{found.dtype} of shape {found.shape}"
 
 
 def _outputs(network: Network, parameters: Parameters, *arguments: Any) -> np.ndarray:

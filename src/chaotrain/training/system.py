@@ -127,6 +127,9 @@ class TrainingMap:
         self.train = chunked(inputs, task.targets, network.chunk, dtype)
         self.test = chunked(task.test_inputs, task.test_targets, network.chunk, dtype)
         probe.check_shapes(network, task, dtype)
+        probe.check_loss(task.loss, task, dtype)
+        if augment is not None:
+            probe.check_augment(augment, shape_of(self.train.inputs.shape[1:], dtype))
         self.description = described(self, task)
         self.hashes, self.target, self.score_name = dict(task.hashes), task.target, task.score_name
 
@@ -153,7 +156,7 @@ class TrainingMap:
     def init(self, key: Key) -> TrainingState:
         """Parameters drawn with `key`, the optimiser's empty buffers, and the noise."""
         key = as_key(key)
-        parameters = self.network.init(key, jnp.dtype(self.dtype))
+        parameters = jax.tree.map(jnp.asarray, self.network.init(key, jnp.dtype(self.dtype)))
         buffers = self.optimizer(0.0).init(parameters)
         return TrainingState(parameters, buffers, Noise.of(key) if self.is_noisy else None)
 
@@ -230,6 +233,20 @@ class TrainingMap:
         inputs = self.train.inputs[0, : probe.SAMPLES]
         whole = inputs if self.busy is None else self.busy.widen(inputs)
         probe.check_replay(self.network, whole, self.dtype)
+        key, eta = jax.random.key(0), jnp.ones((), self.dtype)
+        parameters, buffers, _ = jax.eval_shape(self.init, key)
+        targets = self.train.targets[0, : probe.SAMPLES]
+        outputs = jax.eval_shape(
+            self.network.apply, parameters, whole, *((key,) if self.network.stochastic else ())
+        )
+        update = (eta, parameters, buffers, parameters)
+        parts = {
+            "loss": (self.loss, (outputs, targets)),
+            "optimizer": (lambda rate, *state: self.optimizer(rate).update(*state), update),
+        }
+        if self.augment is not None:
+            parts["augment"] = (self.augment, (key, whole))
+        probe.check_traces(parts)
 
     def _descend(
         self, state: TrainingState, eta: Array, samples: Samples, key: Array | None
