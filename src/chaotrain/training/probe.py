@@ -73,7 +73,7 @@ def check_loss(loss: Any, task: Task, dtype: str) -> None:
         UserError: In one line that says what it is instead.
     """
     outputs = shape_of((SAMPLES, task.outputs), dtype)
-    targets = shape_of((SAMPLES, *task.targets.shape[1:]), task.targets.dtype)
+    targets = shape_of((SAMPLES, *task.targets.shape[1:]), str(task.targets.dtype))
     found = _shape("loss: loss(outputs, targets) fails", loss, outputs, targets)
     wanted = shape_of((SAMPLES,), dtype)
     if _kind(found) != _kind(wanted):
