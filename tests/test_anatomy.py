@@ -106,7 +106,7 @@ def test_the_command_writes_the_figures_and_the_numbers(
         (("--eta", "-1"), "eta = -1.0"),
         (("--every", "0"), "every = 0"),
         (("--set", "epochs=1"), "epochs = 1"),
-        (("--set", 'dtype="float32"'), "epsilon = 1e-08"),
+        (("--set", 'dtype="float32"'), "use at least"),
         (("--out", "tiny.toml"), "is not a directory that can be written"),
         (("--out", "."), "the directory holds files but no anatomy"),
     ],
@@ -122,6 +122,18 @@ def test_mistakes_are_refused_and_leave_nothing(
     else:
         refused(said, words)
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_pair_is_as_far_apart_as_is_asked(
+    dtype: str, chaotrain: Command, found: list[xr.Dataset]
+) -> None:
+    said = chaotrain(*ARGUMENTS, "--set", f'dtype="{dtype}"', "--set", "epsilon=1e-2")
+    assert said.code == 0, said.err
+    (data,) = found
+    # The mean of |U(-ε, ε)| is ε/2.
+    assert 0.3e-2 < data.distance[0] / data.attrs["dimension"] < 0.7e-2
+    np.testing.assert_allclose(data.l1, data.distance, rtol=1e-6)
 
 
 def killing(number: int) -> Callable[..., Any]:

@@ -80,7 +80,14 @@ def run(
     system, key = system_of(asked, data_dir), runs.key_of(asked, asked.init)
     with parts.opened(system.hashes) as keep:
         return dissect(
-            system, eta, key, epochs=asked.epochs, every=every, keep=keep, progress=progress
+            system,
+            eta,
+            key,
+            epochs=asked.epochs,
+            epsilon=asked.epsilon,
+            every=every,
+            keep=keep,
+            progress=progress,
         )
 
 
@@ -91,6 +98,7 @@ def dissect(
     *,
     epochs: int = 201,
     every: int = 5,
+    epsilon: float = 1e-8,
     keep: Keep = lambda part, compute: compute(),
     progress: runs.Progress | None = None,
 ) -> xr.Dataset:
@@ -102,6 +110,7 @@ def dissect(
         key: An integer or a JAX key.
         epochs: Steps T.
         every: Epochs between two measurements of the sharpness.
+        epsilon: The half-width ε of the pair's perturbation; the tangent has none.
         keep: Called with the name of each part and a function that computes it; it may return
             what it kept of an earlier call instead.
         progress: Called with a `runs.Tick` now and then; a tile is a part.
@@ -127,10 +136,10 @@ def dissect(
         nan
     """
     measures: dict[str, Callable[..., xr.Dataset]] = {
-        "pair": functools.partial(divergence, replicas=1),
+        "pair": functools.partial(divergence, replicas=1, epsilon=epsilon),
         "tangent": tangent_growth,
         "sharpness": functools.partial(sharpness_along, every=every),
-        "separation": separation,
+        "separation": functools.partial(separation, epsilon=epsilon),
         "spectrum": _spectrum,
     }
     tick = functools.partial(_tick, progress, epochs)
