@@ -324,6 +324,26 @@ def test_a_layer_that_starts_at_zero_has_no_distance_over_its_norm_there() -> No
     assert all(np.isfinite(line.get_ydata()).all() for line in others)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_training_that_blows_up_near_the_largest_float_is_drawn() -> None:
+    data = anatomy_data()
+    before, beyond = data.epoch < 6, data.epoch > 6
+    for name in ("distance", "loss", "layer_l2", "layer_norm", "output_l2", "output_norm"):
+        data[name] = data[name].where(before, 1e289).where(~beyond, math.inf)
+    for name in ("l2", "l2_aligned"):
+        data[name] = data[name].where(before, math.inf)
+    data["test_accuracy"] = data.test_accuracy.where(before, -1e289)
+    data["instability"] = data.instability.where(before, 1e289)
+    data["growth"] = data.growth.where(before, 700.0)
+    for figure in (figures.anatomy(data), figures.weights_and_function(data)):
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            assert max(map(abs, axes.get_ylim())) < 1e150
+    pair = figures.anatomy(data).axes[0].lines
+    assert [line.get_marker() for line in pair] == ["None", "x", "None"]
+    assert pair[1].get_xdata() == [5.0]
+
+
 def test_a_figure_without_distances_or_classes_says_what_there_is() -> None:
     data = anatomy_data()
     for name in ("l2", "l2_aligned", "output_l2", "layer_l2"):

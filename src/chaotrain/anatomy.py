@@ -14,7 +14,7 @@ from chaotrain import experiment, runs, schema, signals
 from chaotrain.balls import divergence
 from chaotrain.curvature import sharpness_along
 from chaotrain.experiment import Experiment
-from chaotrain.fields import Count, Positive
+from chaotrain.fields import Count, Rate
 from chaotrain.maps import Key
 from chaotrain.parts import Keep, Parts
 from chaotrain.spaces import separation
@@ -41,7 +41,7 @@ class Dissection(Experiment):
         every: Epochs between two measurements of the sharpness.
     """
 
-    eta: Positive
+    eta: Rate
     init: Annotated[int, Field(ge=0, lt=2**32)] = 0
     every: Count = 5
 

@@ -13,11 +13,23 @@ from matplotlib.transforms import ScaledTranslation, Transform
 from chaotrain.figures import style
 from chaotrain.figures.style import Floats
 
+# Beyond this the decades of an axis and their margins near what a float64 holds.
+LARGEST = 1e150
+
+
+def drawable(values: Floats) -> Floats:
+    """Return values for an axis, NaN where they are not finite or beyond 1e150 in magnitude."""
+    return np.where(np.abs(values) <= LARGEST, values, np.nan)
+
 
 def curve(
     axes: Axes, epochs: Floats, values: Floats, logarithmic: bool = True, **line: Any
 ) -> float | None:
-    """Draw a curve, with a cross at its end if it blew up; return the last value that is shown."""
+    """Draw a curve, with a cross at its end if it blew up; return the last value that is shown.
+
+    What is beyond 1e150 counts as blown up.
+    """
+    values = drawable(values)
     shown = np.isfinite(values) & ((values > 0) | (not logarithmic))
     axes.plot(epochs, np.where(shown, values, np.nan), **line)
     if not shown.any():
