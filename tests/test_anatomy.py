@@ -124,6 +124,32 @@ def test_mistakes_are_refused_and_leave_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
 
 
+def test_what_cannot_be_dissected_is_refused_before_anything_is_computed(
+    blobs: Callable[..., ct.Task],
+) -> None:
+    system = ct.TrainingMap(ct.networks.mlp([5, 4, 3]), blobs())
+
+    def keep(part: str, compute: Callable[[], xr.Dataset]) -> xr.Dataset:
+        raise AssertionError(f"{part} is computed")
+
+    for arguments, more, words in (
+        ((ct.maps.henon(), 1.0), {}, "give a TrainingMap"),
+        ((system, -1.0), {}, "eta = -1.0: give a number above 0"),
+        ((system, 1.0), {"every": 0}, "every = 0: give at least 1"),
+    ):
+        with pytest.raises(ct.UserError, match=words):
+            anatomy.dissect(*arguments, **more, keep=keep)
+
+
+def test_the_numbers_of_a_dissection_may_be_those_of_numpy(
+    blobs: Callable[..., ct.Task],
+) -> None:
+    system = ct.TrainingMap(ct.networks.mlp([5, 4, 3]), blobs())
+    own = anatomy.dissect(system, 0.5, epochs=6, every=3)
+    numpys = anatomy.dissect(system, np.float64(0.5), epochs=np.int64(6), every=np.int64(3))
+    xr.testing.assert_identical(numpys, own)
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_the_pair_is_as_far_apart_as_is_asked(
     dtype: str, chaotrain: Command, found: list[xr.Dataset]

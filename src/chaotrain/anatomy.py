@@ -12,7 +12,7 @@ from pydantic import Field
 
 from chaotrain import experiment, runs, schema, signals
 from chaotrain.balls import divergence
-from chaotrain.curvature import sharpness_along
+from chaotrain.curvature import checked, sharpness_along
 from chaotrain.experiment import Experiment
 from chaotrain.fields import Count, Rate
 from chaotrain.maps import Key
@@ -135,6 +135,9 @@ def dissect(
         >>> data.attrs["transient_start"]
         nan
     """
+    # Before the first part is computed.
+    settings = checked(system, eta=eta, epochs=epochs, every=every)
+    eta, epochs, every = settings.eta, settings.epochs, settings.every
     measures: dict[str, Callable[..., xr.Dataset]] = {
         "pair": functools.partial(divergence, replicas=1, epsilon=epsilon),
         "tangent": tangent_growth,
@@ -159,7 +162,7 @@ def dissect(
     shaded = transient(data.growth)
     return data.assign_attrs(
         {
-            "eta": float(eta),
+            "eta": eta,
             "transient_start": shaded.start,
             "transient_stop": shaded.stop,
             "alignment": apart.attrs["alignment"],
