@@ -245,6 +245,21 @@ def test_a_directory_of_another_run_is_refused(
     refused(chaotrain(*ARGUMENTS), "anatomy.toml was altered")
 
 
+def test_the_figures_of_an_anatomy_are_drawn_again_from_what_is_stored(
+    chaotrain: Command, found: list[xr.Dataset], tmp_path: Path
+) -> None:
+    first = chaotrain(*ARGUMENTS)
+    again = chaotrain("figures", "out")
+    assert (again.code, again.err) == (0, "")
+    assert again.out == first.out.split("\n", 1)[1]
+    computed, stored_only = found
+    xr.testing.assert_identical(stored_only, computed)
+    for command in ("summary", "report", "verify", "status"):
+        refused(chaotrain(command, "out"), "out holds an anatomy, not a study")
+    (tmp_path / "out" / "tiles" / "spectrum.json").unlink()
+    refused(chaotrain("figures", "out"), "the spectrum of its anatomy is not computed yet")
+
+
 @pytest.mark.filterwarnings("default::chaotrain.ProvenanceWarning")
 def test_a_damaged_part_or_one_of_other_data_is_refused(
     chaotrain: Command, found: list[xr.Dataset], tmp_path: Path

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import xarray as xr
 from pydantic import Field
 
-from chaotrain import experiment, runs, schema, signals
+from chaotrain import experiment, parts, runs, schema, signals
 from chaotrain.balls import divergence
 from chaotrain.curvature import checked, sharpness_along
+from chaotrain.errors import UserError
 from chaotrain.experiment import Experiment
 from chaotrain.fields import Count, Rate
 from chaotrain.maps import Key
@@ -24,7 +25,7 @@ from chaotrain.tangent import lyapunov_convergence, tangent_growth
 from chaotrain.tangent.products import floating
 from chaotrain.training import TrainingMap
 
-__all__ = ["Dissection", "Transient", "dissect", "run", "transient"]
+__all__ = ["Dissection", "Transient", "dissect", "opened", "run", "transient"]
 
 # The parts of a dissection, and about how many steps of one network an epoch of each is worth.
 WORK = {"pair": 2, "tangent": 3, "sharpness": 10, "separation": 4, "spectrum": 9}
@@ -151,6 +152,34 @@ def dissect(
         more: dict[str, Any] = {"epochs": epochs, "progress": functools.partial(tick, index)}
         found[part] = keep(part, functools.partial(measure, system, eta, key, **more))
     tick(len(measures), 0)
+    return _joined(found)
+
+
+def opened(folder: str | Path) -> xr.Dataset:
+    """The dissection that a directory holds, read and not computed.
+
+    Args:
+        folder: The directory that `run` wrote.
+
+    Returns:
+        As `dissect`.
+
+    Raises:
+        UserError: If a part is not finished, or was altered.
+    """
+    found = {}
+    for part in WORK:
+        path, record = parts.pair(Path(folder), part)
+        if not record.exists():
+            raise UserError(
+                f"{folder}: the {part} of its anatomy is not computed yet, run it again to resume"
+            )
+        found[part], _ = parts.stored(path, record)
+    return _joined(found)
+
+
+def _joined(found: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    """The parts of a dissection as one data set."""
     data, apart = (
         found[part].isel({schema.REPLICA: 0}, drop=True) for part in ("pair", "separation")
     )
@@ -162,12 +191,12 @@ def dissect(
     shaded = transient(data.growth)
     return data.assign_attrs(
         {
-            "eta": eta,
+            "eta": found["sharpness"].attrs["eta"],
             "transient_start": shaded.start,
             "transient_stop": shaded.stop,
             "alignment": apart.attrs["alignment"],
             "dimension": found["spectrum"].attrs["dimension"],
-            schema.SCORE: system.score_name,
+            schema.SCORE: apart.attrs[schema.SCORE],
         }
     )
 
