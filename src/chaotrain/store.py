@@ -59,7 +59,7 @@ class Store:
         except OSError:
             if files.exists(self.root / ANATOMY):
                 raise UserError(
-                    f"{self.root} holds an anatomy, not a study: it has chaotrain figures alone"
+                    f"{self.root} holds an anatomy, not a study: only chaotrain figures reads it"
                 ) from None
             raise UserError(
                 f"{self.root} is not a study: it has no readable {EXPERIMENT}"
