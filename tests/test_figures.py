@@ -361,6 +361,15 @@ def test_a_loss_near_the_largest_float_ends_with_a_cross_on_axes_that_can_be_dra
     assert 0 < low < high < 1e150
 
 
+def test_minor_ticks_of_many_decades_do_not_run_together() -> None:
+    for decades, some in ((20, True), (76, False)):
+        axes = style.new_axes()
+        axes.plot([0, 1], [1, 10.0**decades])
+        scales.log_axis(axes)
+        style.root(axes).draw_without_rendering()
+        assert bool(axes.yaxis.get_minorticklocs().size) is some
+
+
 def test_ball_shows_copies_mean_slope_and_saturation() -> None:
     dataset, summary = paper()
     axes = figures.ball(dataset, summary, learning_rate=10.0, init=3)

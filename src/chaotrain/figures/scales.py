@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from matplotlib.transforms import ScaledTranslation, Transform
 
 from chaotrain.figures import style
@@ -65,7 +65,9 @@ def log_axis(axes: Axes, ticks: int = 8) -> bool:
     decades = np.log10(high / low)
     subs = (1.0,) if decades > 2 else (1.0, 2.0, 5.0)
     axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=ticks))
-    axes.yaxis.set_minor_locator(LogLocator(subs=np.arange(1, 10).tolist(), numticks=99))
+    # Within more decades they would run together into a bar.
+    minor = LogLocator(subs=np.arange(1, 10).tolist(), numticks=99)
+    axes.yaxis.set_minor_locator(minor if decades <= 40 else NullLocator())
     axes.yaxis.set_minor_formatter(NullFormatter())
     if decades <= 2:
         axes.yaxis.set_major_formatter(lambda value, _: style.number(value))
