@@ -106,7 +106,7 @@ def test_the_command_writes_the_figures_and_the_numbers(
         (("--eta", "-1"), "eta = -1.0"),
         (("--every", "0"), "every = 0"),
         (("--set", "epochs=1"), "epochs = 1"),
-        (("--set", 'dtype="float32"'), "epsilon = 1e-08"),
+        (("--set", 'dtype="float32"'), "use at least"),
         (("--out", "tiny.toml"), "is not a directory that can be written"),
         (("--out", "."), "the directory holds files but no anatomy"),
     ],
@@ -122,6 +122,44 @@ def test_mistakes_are_refused_and_leave_nothing(
     else:
         refused(said, words)
     assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
+
+
+def test_what_cannot_be_dissected_is_refused_before_anything_is_computed(
+    blobs: Callable[..., ct.Task],
+) -> None:
+    system = ct.TrainingMap(ct.networks.mlp([5, 4, 3]), blobs())
+
+    def keep(part: str, compute: Callable[[], xr.Dataset]) -> xr.Dataset:
+        raise AssertionError(f"{part} is computed")
+
+    for arguments, more, words in (
+        ((ct.maps.henon(), 1.0), {}, "give a TrainingMap"),
+        ((system, -1.0), {}, "eta = -1.0: give a number above 0"),
+        ((system, 1.0), {"every": 0}, "every = 0: give at least 1"),
+    ):
+        with pytest.raises(ct.UserError, match=words):
+            anatomy.dissect(*arguments, **more, keep=keep)
+
+
+def test_the_numbers_of_a_dissection_may_be_those_of_numpy(
+    blobs: Callable[..., ct.Task],
+) -> None:
+    system = ct.TrainingMap(ct.networks.mlp([5, 4, 3]), blobs())
+    own = anatomy.dissect(system, 0.5, epochs=6, every=3)
+    numpys = anatomy.dissect(system, np.float64(0.5), epochs=np.int64(6), every=np.int64(3))
+    xr.testing.assert_identical(numpys, own)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_pair_is_as_far_apart_as_is_asked(
+    dtype: str, chaotrain: Command, found: list[xr.Dataset]
+) -> None:
+    said = chaotrain(*ARGUMENTS, "--set", f'dtype="{dtype}"', "--set", "epsilon=1e-2")
+    assert said.code == 0, said.err
+    (data,) = found
+    # The mean of |U(-ε, ε)| is ε/2.
+    assert 0.3e-2 < data.distance[0] / data.attrs["dimension"] < 0.7e-2
+    np.testing.assert_allclose(data.l1, data.distance, rtol=1e-6)
 
 
 def killing(number: int) -> Callable[..., Any]:
@@ -205,6 +243,21 @@ def test_a_directory_of_another_run_is_refused(
     assert "another run is working in it" in said.err
     (tmp_path / "out" / "anatomy.toml").write_text("eta = ")
     refused(chaotrain(*ARGUMENTS), "anatomy.toml was altered")
+
+
+def test_the_figures_of_an_anatomy_are_drawn_again_from_what_is_stored(
+    chaotrain: Command, found: list[xr.Dataset], tmp_path: Path
+) -> None:
+    first = chaotrain(*ARGUMENTS)
+    again = chaotrain("figures", "out")
+    assert (again.code, again.err) == (0, "")
+    assert again.out == first.out.split("\n", 1)[1]
+    computed, stored_only = found
+    xr.testing.assert_identical(stored_only, computed)
+    for command in ("summary", "report", "verify", "status"):
+        refused(chaotrain(command, "out"), "out holds an anatomy, not a study")
+    (tmp_path / "out" / "tiles" / "spectrum.json").unlink()
+    refused(chaotrain("figures", "out"), "the spectrum of its anatomy is not computed yet")
 
 
 @pytest.mark.filterwarnings("default::chaotrain.ProvenanceWarning")
@@ -310,6 +363,26 @@ def test_a_layer_that_starts_at_zero_has_no_distance_over_its_norm_there() -> No
     assert math.isnan(first.get_ydata()[0])
     assert np.isfinite(first.get_ydata()[1:]).all()
     assert all(np.isfinite(line.get_ydata()).all() for line in others)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_training_that_blows_up_near_the_largest_float_is_drawn() -> None:
+    data = anatomy_data()
+    before, beyond = data.epoch < 6, data.epoch > 6
+    for name in ("distance", "loss", "layer_l2", "layer_norm", "output_l2", "output_norm"):
+        data[name] = data[name].where(before, 1e289).where(~beyond, math.inf)
+    for name in ("l2", "l2_aligned"):
+        data[name] = data[name].where(before, math.inf)
+    data["test_accuracy"] = data.test_accuracy.where(before, -1e289)
+    data["instability"] = data.instability.where(before, 1e289)
+    data["growth"] = data.growth.where(before, 700.0)
+    for figure in (figures.anatomy(data), figures.weights_and_function(data)):
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            assert max(map(abs, axes.get_ylim())) < 1e150
+    pair = figures.anatomy(data).axes[0].lines
+    assert [line.get_marker() for line in pair] == ["None", "x", "None"]
+    assert pair[1].get_xdata() == [5.0]
 
 
 def test_a_figure_without_distances_or_classes_says_what_there_is() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from chaotrain import anatomy
+from chaotrain.errors import UserError
 from chaotrain.statistics.clock import Transient, transient
 from growth_curves import stationary_noise
 
@@ -148,3 +149,9 @@ def test_noise_without_growth_is_seldom_a_transient() -> None:
         for _ in range(300)
     ]
     assert np.isfinite(found).mean() <= 0.04
+
+
+@pytest.mark.parametrize("shape", [(), (2, 30), (2, 3, 30)])
+def test_the_growth_of_many_balls_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(UserError, match=r"growth: its shape is \(.*give that of one ball"):
+        transient(np.zeros(shape))

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import xarray as xr
 from jax.flatten_util import ravel_pytree
 
 import chaotrain as ct
@@ -121,7 +122,7 @@ def test_adam_turns_unstable_at_the_threshold_of_its_preconditioned_curvature() 
 @pytest.mark.parametrize(
     "rule",
     [
-        optax.adam,
+        optax.lion,
         optimizers.named("lion"),
         optimizers.named("sgd", weight_decay=0.1),
         optimizers.named("sgd", schedule={"name": "cosine", "decay_steps": 9}),
@@ -152,6 +153,27 @@ def test_along_a_training_it_is_measured_at_the_states_of_the_training(
     np.testing.assert_allclose(along.instability, along.sharpness / limit)
 
 
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_adam_of_optax_itself_is_adam_by_its_name(blobs: Blobs, name: str) -> None:
+    network, task = ct.networks.mlp([5, 4, 3]), blobs()
+    bare, known = (
+        ct.sharpness_along(ct.TrainingMap(network, task, optimizer=rule), 0.05, epochs=6, every=3)
+        for rule in (getattr(optax, name), optimizers.named(name))
+    )
+    assert bare.attrs["preconditioned"] == 1
+    assert np.isfinite(bare.instability[1:]).all()
+    xr.testing.assert_identical(bare, known)
+
+
+def test_the_numbers_of_numpy_are_numbers(blobs: Blobs) -> None:
+    system, _ = trained(blobs)
+    own = ct.sharpness_along(system, 0.1, 3, epochs=4, every=2)
+    numpys = ct.sharpness_along(
+        system, np.float64(0.1), np.int64(3), epochs=np.int64(4), every=np.int64(2)
+    )
+    xr.testing.assert_identical(numpys, own)
+
+
 def test_a_warm_start_takes_fewer_products(blobs: Blobs) -> None:
     system = ct.TrainingMap(ct.networks.mlp([5, 40, 3]), blobs())
     before = system.init(0)
@@ -176,8 +198,11 @@ def test_bad_input_is_told(blobs: Blobs) -> None:
     for call, message in (
         (lambda: ct.sharpness(ct.maps.cubic(), 0), "give a TrainingMap"),
         (lambda: ct.sharpness(system, state, preconditioned=True), "no preconditioner"),
-        (lambda: ct.sharpness_along(system, -1.0), "eta = -1.0: give a finite number above 0"),
-        (lambda: ct.sharpness_along(system, 1.0, every=0), "every = 0: give a whole number"),
+        (lambda: ct.sharpness_along(system, -1.0), "eta = -1.0: give a number above 0"),
+        (lambda: ct.sharpness_along(system, "x"), "eta = 'x': give a number"),
+        (lambda: ct.sharpness_along(system, 1.0, every=0), "every = 0: give at least 1"),
+        (lambda: ct.sharpness_along(system, 1.0, epochs=2.5), "epochs = 2.5: give a whole number"),
+        (lambda: ct.sharpness_along(ct.maps.henon(), 1.0), "give a TrainingMap"),
     ):
         with pytest.raises(ct.UserError, match=message):
             call()

@@ -124,6 +124,8 @@ def test_override_reaches_inside() -> None:
 # What is wrong, and what the message must name: the field, the value, the remedy.
 WRONG = [
     ("learning_rates=[-1]", ["learning_rates[0] = -1", "above 0"]),
+    ("learning_rates=[1e-101]", ["learning_rates[0] = 1e-101", "1e-100 to 1e+100"]),
+    ("learning_rates=[1e101]", ["learning_rates[0] = 1e+101", "1e-100 to 1e+100"]),
     ("learning_rates=[1, 0]", ["learning_rates[1] = 0", "above 0"]),
     ("learning_rates=[nan]", ["learning_rates[0] = nan", "finite"]),
     ("learning_rates=[inf]", ["learning_rates[0] = inf", "finite"]),

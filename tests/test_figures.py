@@ -347,6 +347,29 @@ def test_loss_trajectories_of_given_rates() -> None:
         figures.loss_trajectories(*quick(), learning_rates=[3.0])
 
 
+def test_a_loss_near_the_largest_float_ends_with_a_cross_on_axes_that_can_be_drawn() -> None:
+    dataset, summary = quick()
+    loss = dataset["loss"].copy()
+    loss[{"epoch": 5}], loss[{"epoch": slice(6, None)}] = 1e289, np.inf
+    axes = figures.loss_trajectories(dataset.assign(loss=loss), summary)
+    assert faults(style.root(axes)) == []
+    curves = [line for line in axes.lines if line.get_marker() == "None"]
+    crosses = [line.get_xydata()[0] for line in axes.lines if line.get_marker() == "x"]
+    np.testing.assert_array_equal(crosses, [line.get_xydata()[4] for line in curves])
+    assert all(np.isnan(line.get_ydata()[5:]).all() for line in curves)
+    low, high = axes.get_ylim()
+    assert 0 < low < high < 1e150
+
+
+def test_minor_ticks_of_many_decades_do_not_run_together() -> None:
+    for decades, some in ((20, True), (76, False)):
+        axes = style.new_axes()
+        axes.plot([0, 1], [1, 10.0**decades])
+        scales.log_axis(axes)
+        style.root(axes).draw_without_rendering()
+        assert bool(axes.yaxis.get_minorticklocs().size) is some
+
+
 def test_ball_shows_copies_mean_slope_and_saturation() -> None:
     dataset, summary = paper()
     axes = figures.ball(dataset, summary, learning_rate=10.0, init=3)
@@ -511,7 +534,7 @@ def test_bands_change_halfway_between_learning_rates() -> None:
     np.testing.assert_allclose(shown[1], 3.0)
 
 
-@pytest.mark.parametrize("rates", [PAPER_RATES, QUICK_RATES, (1e-5, 1e-3, 1.0)])
+@pytest.mark.parametrize("rates", [PAPER_RATES, QUICK_RATES, (1e-5, 1e-3, 1.0), (1e-100, 1e100)])
 def test_rate_axis_keeps_order_and_shows_every_rate(rates: tuple[float, ...]) -> None:
     axes = style.new_axes()
     values = np.array(rates)

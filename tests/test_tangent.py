@@ -333,6 +333,21 @@ def test_arguments_that_are_refused(arguments: Options, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("state", [np.zeros(5), np.zeros(3), [np.zeros(2), np.zeros(1)]])
+def test_a_state_that_does_not_fit_is_not_called_a_map_without_derivatives(state: Any) -> None:
+    for call in (ct.tangent_growth, ct.lyapunov_spectrum):
+        with pytest.raises(
+            ct.UserError, match=r"state: its leaves have shapes .*own have \[\(2,\)"
+        ):
+            call(ct.maps.henon(), 1.4, state=state)
+
+
+def test_an_exponent_of_what_is_no_growth_says_what_has_one() -> None:
+    pair = ct.divergence(ct.maps.henon(), 1.4, epochs=5)
+    with pytest.raises(ct.UserError, match="give what tangent_growth or rescaled_pair returns"):
+        ct.finite_time_exponent(pair)
+
+
 # Perturbations of networks
 
 

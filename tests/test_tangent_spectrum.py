@@ -14,7 +14,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import chaotrain as ct
-from chaotrain import optimizers
+from chaotrain import memory, optimizers
 from chaotrain.tangent import products, spectrum
 
 Blobs = Callable[..., ct.Task]
@@ -270,3 +270,20 @@ def test_arguments_that_are_refused(arguments: dict[str, Any], message: str) -> 
         with pytest.raises(ct.UserError, match=message) as caught:
             call(ct.maps.henon(), **{"eta": 1.4, **arguments})
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(), (2, 3), (2, 3, 4)])
+def test_the_dimension_of_many_spectra_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ct.UserError, match=r"exponents: their shape is \("):
+        ct.kaplan_yorke(np.zeros(shape))
+
+
+def test_more_exponents_than_fit_the_memory_are_refused(
+    blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = ct.TrainingMap(ct.networks.mlp([5, 30, 3]), blobs())
+    dimension = 5 * 30 + 30 + 30 * 3 + 3
+    monkeypatch.setattr(memory, "room", lambda: 8 * dimension**2)  # a few would fit
+    with pytest.raises(ct.UserError, match=r"count = 273: it needs .* GiB.*: ask for fewer exp"):
+        ct.lyapunov_spectrum(system, 0.1, steps=2, transient=0, count=dimension)
+    assert ct.lyapunov_spectrum(system, 0.1, steps=2, transient=0, count=2).size == 2

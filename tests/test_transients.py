@@ -11,8 +11,9 @@ from rich.console import Console
 
 from chaotrain import figures, schema
 from chaotrain.analysis import derive, summarise
-from chaotrain.analysis.transients import phase_of
+from chaotrain.analysis.transients import phase_of, saturation_epoch
 from chaotrain.figures import saving, style
+from chaotrain.growth import Growth, fit_growth
 from chaotrain.statistics.averages import wilson_interval
 from chaotrain.statistics.clock import Transient
 from chaotrain.statistics.survival import median_lifetime, survival
@@ -222,3 +223,39 @@ def test_a_study_without_targets_or_transients_has_one_panel_that_says_so() -> N
     assert len(style.root(upper).axes) == 1
     assert [text.get_text() for text in upper.texts] == ["no chaotic transient"]
     assert faults(style.root(upper)) == []
+
+
+@pytest.mark.parametrize(("lag", "rate"), [(0, 0.5), (10, 0.5), (10, 0.25)])
+def test_a_ball_saturates_where_its_ramp_meets_its_plateau_less_half_an_e_fold(
+    lag: int, rate: float
+) -> None:
+    epochs = np.arange(121.0)
+    curve = np.clip(rate * (epochs - lag), 0, 15)
+    replicas = 1e-8 * np.exp(curve + np.array([[-0.2], [0.0], [0.2]]))
+    replicas[1] = 0  # one that vanished is not in the fit, and not in this
+    fit = fit_growth(replicas)
+    assert saturation_epoch(replicas, fit) == lag + 14.5 / rate
+    assert fit.stop < lag + 14.5 / rate
+
+
+def test_a_plateau_before_the_ramp_is_none_of_its_own() -> None:
+    """It falls from the height of the plateau, and comes back."""
+    curve = np.interp(np.arange(121.0), [0, 5, 20, 50], [15, 0, 0, 15])
+    ball = 1e-8 * np.exp(curve)[None]
+    level = float(ball[0, -1])
+    fit = Growth(0.5, 0.4, 0.6, schema.EXPONENTIAL, start=22, stop=44, saturation=level)
+    assert saturation_epoch(ball, fit) == 49
+
+
+def test_only_a_pair_that_saturates_has_an_epoch_of_it() -> None:
+    epochs = np.arange(LAST + 1)
+    grows = [np.minimum(0.5 * epochs, 15.0), 0.2 * epochs, 0.0 * epochs]
+    dims = schema.RECORDED["distance"].dims
+    axes = {"learning_rate": [1.0, 2.0, 3.0], "init": [0], "replica": [0], "epoch": epochs}
+    pairs = xr.Dataset({"distance": (dims, 1e-8 * np.exp(grows)[:, None, None])}, axes)
+    found = derive(pairs, [])
+    np.testing.assert_equal(found.saturation_epoch.values, [[29.0], [NAN], [NAN]])
+    assert (found.growth_stop[0] < 29).all()
+    tangents = derive(recorded([["ended"]], [[30]]), [0.9])
+    assert np.isnan(tangents.saturation_epoch).all()
+    assert "saturation_epoch" not in summarise(tangents, 0.9)

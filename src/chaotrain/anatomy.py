@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import xarray as xr
 from pydantic import Field
 
-from chaotrain import experiment, runs, schema, signals
+from chaotrain import experiment, parts, runs, schema, signals
 from chaotrain.balls import divergence
-from chaotrain.curvature import sharpness_along
+from chaotrain.curvature import checked, sharpness_along
+from chaotrain.errors import UserError
 from chaotrain.experiment import Experiment
-from chaotrain.fields import Count, Positive
+from chaotrain.fields import Count, Rate
 from chaotrain.maps import Key
 from chaotrain.parts import Keep, Parts
 from chaotrain.spaces import separation
@@ -24,7 +25,7 @@ from chaotrain.tangent import lyapunov_convergence, tangent_growth
 from chaotrain.tangent.products import floating
 from chaotrain.training import TrainingMap
 
-__all__ = ["Dissection", "Transient", "dissect", "run", "transient"]
+__all__ = ["Dissection", "Transient", "dissect", "opened", "run", "transient"]
 
 # The parts of a dissection, and about how many steps of one network an epoch of each is worth.
 WORK = {"pair": 2, "tangent": 3, "sharpness": 10, "separation": 4, "spectrum": 9}
@@ -41,7 +42,7 @@ class Dissection(Experiment):
         every: Epochs between two measurements of the sharpness.
     """
 
-    eta: Positive
+    eta: Rate
     init: Annotated[int, Field(ge=0, lt=2**32)] = 0
     every: Count = 5
 
@@ -80,7 +81,14 @@ def run(
     system, key = system_of(asked, data_dir), runs.key_of(asked, asked.init)
     with parts.opened(system.hashes) as keep:
         return dissect(
-            system, eta, key, epochs=asked.epochs, every=every, keep=keep, progress=progress
+            system,
+            eta,
+            key,
+            epochs=asked.epochs,
+            epsilon=asked.epsilon,
+            every=every,
+            keep=keep,
+            progress=progress,
         )
 
 
@@ -91,6 +99,7 @@ def dissect(
     *,
     epochs: int = 201,
     every: int = 5,
+    epsilon: float = 1e-8,
     keep: Keep = lambda part, compute: compute(),
     progress: runs.Progress | None = None,
 ) -> xr.Dataset:
@@ -102,6 +111,7 @@ def dissect(
         key: An integer or a JAX key.
         epochs: Steps T.
         every: Epochs between two measurements of the sharpness.
+        epsilon: The half-width ε of the pair's perturbation; the tangent has none.
         keep: Called with the name of each part and a function that computes it; it may return
             what it kept of an earlier call instead.
         progress: Called with a `runs.Tick` now and then; a tile is a part.
@@ -126,11 +136,14 @@ def dissect(
         >>> data.attrs["transient_start"]
         nan
     """
+    # Before the first part is computed.
+    settings = checked(system, eta=eta, epochs=epochs, every=every)
+    eta, epochs, every = settings.eta, settings.epochs, settings.every
     measures: dict[str, Callable[..., xr.Dataset]] = {
-        "pair": functools.partial(divergence, replicas=1),
+        "pair": functools.partial(divergence, replicas=1, epsilon=epsilon),
         "tangent": tangent_growth,
         "sharpness": functools.partial(sharpness_along, every=every),
-        "separation": separation,
+        "separation": functools.partial(separation, epsilon=epsilon),
         "spectrum": _spectrum,
     }
     tick = functools.partial(_tick, progress, epochs)
@@ -139,6 +152,34 @@ def dissect(
         more: dict[str, Any] = {"epochs": epochs, "progress": functools.partial(tick, index)}
         found[part] = keep(part, functools.partial(measure, system, eta, key, **more))
     tick(len(measures), 0)
+    return _joined(found)
+
+
+def opened(folder: str | Path) -> xr.Dataset:
+    """The dissection that a directory holds, read and not computed.
+
+    Args:
+        folder: The directory that `run` wrote.
+
+    Returns:
+        As `dissect`.
+
+    Raises:
+        UserError: If a part is not finished, or was altered.
+    """
+    found = {}
+    for part in WORK:
+        path, record = parts.pair(Path(folder), part)
+        if not record.exists():
+            raise UserError(
+                f"{folder}: the {part} of its anatomy is not computed yet, run it again to resume"
+            )
+        found[part], _ = parts.stored(path, record)
+    return _joined(found)
+
+
+def _joined(found: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    """The parts of a dissection as one data set."""
     data, apart = (
         found[part].isel({schema.REPLICA: 0}, drop=True) for part in ("pair", "separation")
     )
@@ -150,12 +191,12 @@ def dissect(
     shaded = transient(data.growth)
     return data.assign_attrs(
         {
-            "eta": float(eta),
+            "eta": found["sharpness"].attrs["eta"],
             "transient_start": shaded.start,
             "transient_stop": shaded.stop,
             "alignment": apart.attrs["alignment"],
             "dimension": found["spectrum"].attrs["dimension"],
-            schema.SCORE: system.score_name,
+            schema.SCORE: apart.attrs[schema.SCORE],
         }
     )
 

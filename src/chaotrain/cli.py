@@ -214,13 +214,10 @@ def summary(
 
 @app.command()
 def figures(folder: Directory) -> None:
-    """Draw the figures into DIR/figures, as PDF and PNG: figures 1 to 5, or those of the cases."""
+    """Draw the figures again, as PDF and PNG: 1 to 5, those of the cases, or an anatomy's."""
     from chaotrain import showing
 
-    found = showing.opened(folder)
-    paths = showing.draw(found)
-    showing.tell_unfinished(found)
-    for path in paths:
+    for path in showing.redraw(folder):
         typer.echo(path)
 
 

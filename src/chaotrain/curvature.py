@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 from chaotrain import schema
 from chaotrain.errors import UserError
+from chaotrain.experiment import plain, validated
+from chaotrain.fields import Count, Model, Positive
 from chaotrain.maps import Key, State, in_float64
 from chaotrain.optimizers import MOMENTUM, Named
 from chaotrain.training import TrainingMap
@@ -30,10 +32,20 @@ Floats = NDArray[np.float64]
 
 # Optimisers whose step is divided by √v̂ + ε, and optax's defaults of their options.
 ADAPTIVE = ("adam", "adamw")
+# What of optax is known without a name, by its defaults.
+KNOWN = ((optax.sgd, Named("sgd")), (optax.adam, Named("adam")), (optax.adamw, Named("adamw")))
 DEFAULTS = {"b1": 0.9, "b2": 0.999, "eps": 1e-8}
 SEED = 0
 # Lanczos vectors kept: with few a good start ends early, with fewer a bad one takes longer.
 BASIS = 10
+
+
+class Settings(Model):
+    """The numbers that `sharpness_along` takes, by the names of its arguments."""
+
+    eta: Positive
+    epochs: Count
+    every: Count
 
 
 class Sharpness(NamedTuple):
@@ -82,8 +94,7 @@ def sharpness(
         >>> round(sharpness(system, system.init(0)).value, 3)
         0.588
     """
-    if not isinstance(system, TrainingMap):
-        raise UserError("system: the sharpness is that of a training loss, give a TrainingMap")
+    check_training(system)
     flat, unravel = ravel_pytree(state.parameters)
     scale = np.ones(flat.size)
     if preconditioned:
@@ -163,8 +174,9 @@ def sharpness_along(
 
     Returns:
         Over `epoch`, at 0, `every`, 2 `every`, ... up to T: `sharpness`; `threshold`, above which a
-        step of the optimiser is unstable (NaN where it is not known); and their ratio
-        `instability`, which is η·sharpness/2 for plain descent. For Adam the sharpness is that of
+        step of the optimiser is unstable; and their ratio `instability`, which is η·sharpness/2 for
+        plain descent. Both are NaN for an optimiser whose threshold is not known (see
+        `stability_threshold`), like `optax.lion`. For Adam the sharpness is that of
         P⁻¹H, NaN at epoch 0, before P exists. NaN from the epoch at which training blows up.
 
     Raises:
@@ -177,15 +189,12 @@ def sharpness_along(
         >>> along.epoch.values.tolist(), float(along.threshold[0])
         ([0, 5, 10], 2.0)
     """
-    for field, value in (("epochs", epochs), ("every", every)):
-        if not isinstance(value, int) or value < 1:
-            raise UserError(f"{field} = {value}: give a whole number, at least 1")
-    if not (eta > 0 and math.isfinite(eta)):
-        raise UserError(f"eta = {eta}: give a finite number above 0")
+    settings = checked(system, eta=eta, epochs=epochs, every=every)
+    eta, every = settings.eta, settings.every
     limit = stability_threshold(system.optimizer, eta)
     adaptive = _is_adaptive(system.optimizer)
-    state, vector = system.init(key), None
-    steps = np.arange(0, epochs + 1, every)
+    state, vector = system.init(plain(key) if isinstance(key, np.integer) else key), None
+    steps = np.arange(0, settings.epochs + 1, every)
     values = np.full(len(steps), np.nan)
     for index, step in enumerate(steps):
         if step:
@@ -203,21 +212,44 @@ def sharpness_along(
     return xr.Dataset(
         {name: (schema.EPOCH, array) for name, array in named.items()},
         {schema.EPOCH: steps},
-        {"eta": float(eta), "preconditioned": int(adaptive)},
+        {"eta": eta, "preconditioned": int(adaptive)},
     )
+
+
+def check_training(system: TrainingMap) -> None:
+    """Check that something has a training loss.
+
+    Raises:
+        UserError: If it is no `TrainingMap`.
+    """
+    if not isinstance(system, TrainingMap):
+        raise UserError("system: the sharpness is that of a training loss, give a TrainingMap")
+
+
+def checked(system: TrainingMap, **numbers: Any) -> Settings:
+    """The numbers within their ranges, of a system that has a sharpness.
+
+    Raises:
+        UserError: In one line on what is not.
+    """
+    check_training(system)
+    return validated(Settings, {name: plain(value) for name, value in numbers.items()})
 
 
 def stability_threshold(optimizer: Any, eta: float) -> float:
     r"""The curvature above which a step of an optimiser on a quadratic is unstable.
 
     Args:
-        optimizer: `optax.sgd`, or what `optimizers.named` returns.
+        optimizer: `optax.sgd`, `optax.adam` or `optax.adamw` with their defaults, or what
+            `optimizers.named` returns.
         eta: The learning rate η.
 
     Returns:
         2/η for descent, 2(1 + β)/η with heavy-ball momentum β, 2(1 + β)/((1 + 2β) η) with
         Nesterov's; for Adam, of the preconditioned curvature, 2(1 + β₁)/((1 - β₁) η). NaN where
-        it is not known: another optimiser, a schedule, or decoupled weight decay.
+        it is not known: a function of one's own around an optimiser (name the optimiser by
+        `optimizers.named` instead), another optimiser, a schedule, or decoupled weight decay but
+        for that of AdamW, which is small beside the threshold and left out.
 
     Source:
         Cohen and others, arXiv 2103.00065, appendix B, and 2207.14484, equation 3.
@@ -227,8 +259,7 @@ def stability_threshold(optimizer: Any, eta: float) -> float:
         >>> stability_threshold(named("momentum"), 0.5)
         7.6
     """
-    if optimizer is optax.sgd:
-        return 2 / eta
+    optimizer = _known_as(optimizer)
     if not isinstance(optimizer, Named) or optimizer.schedule or optimizer.weight_decay:
         return math.nan
     options = {**MOMENTUM.get(optimizer.name, {}), **dict(optimizer.options)}
@@ -242,13 +273,19 @@ def stability_threshold(optimizer: Any, eta: float) -> float:
     return math.nan
 
 
+def _known_as(optimizer: Any) -> Any:
+    """The optimiser by its name, where it is one of optax that is known without."""
+    return next((named for function, named in KNOWN if optimizer is function), optimizer)
+
+
 def _is_adaptive(optimizer: Any) -> bool:
+    optimizer = _known_as(optimizer)
     return isinstance(optimizer, Named) and optimizer.name in ADAPTIVE
 
 
 def _preconditioner(system: TrainingMap, state: State) -> Floats:
     """The diagonal of √v̂ + ε, with v̂ free of the bias of its start at 0."""
-    optimizer = system.optimizer
+    optimizer = _known_as(system.optimizer)
     if not isinstance(optimizer, Named) or optimizer.name not in ADAPTIVE:
         name = getattr(optimizer, "__name__", "the optimiser")
         raise UserError(f"preconditioned = True: {name} has no preconditioner that is known")

@@ -20,7 +20,7 @@ from chaotrain.fields import (
     Model,
     NetworkFields,
     OptimizerFields,
-    Positive,
+    Rate,
     Share,
     Steps,
     Width,
@@ -37,7 +37,8 @@ class Grid(Model):
     """The grid of balls, and what is asked of them; the common part of every experiment.
 
     Attributes:
-        learning_rates: The learning rates η, all different; kept in increasing order.
+        learning_rates: The learning rates η, from 1e-100 to 1e100, all different; kept in
+            increasing order.
         inits: Initialisations a learning rate, one number for all or one for each.
         replicas: Perturbed copies of each initialisation.
         epochs: Steps T of a run.
@@ -55,7 +56,7 @@ class Grid(Model):
         memory: What a block of members may need while it steps, in GiB.
     """
 
-    learning_rates: list[Positive] = Field(min_length=1)
+    learning_rates: list[Rate] = Field(min_length=1)
     inits: Count | list[Count] = 50
     replicas: Count = 5
     epochs: Steps = 201

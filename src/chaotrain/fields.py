@@ -16,6 +16,16 @@ Memory = Annotated[float, Field(gt=0, le=10**6, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
 
+def _is_rate(value: float) -> float:
+    """Refuse learning rates whose ratios, and with these the limits of axes, would overflow."""
+    if not 1e-100 <= value <= 1e100:
+        raise ValueError("give a number from 1e-100 to 1e+100")
+    return value
+
+
+Rate = Annotated[Positive, AfterValidator(_is_rate)]
+
+
 def _is_storable(value: Any) -> Any:
     """Refuse integers that TOML cannot hold, wherever they are."""
     if isinstance(value, int) and not -LARGEST <= value < LARGEST:

@@ -99,8 +99,7 @@ class Parts:
         run = provenance.describe(hashes)
 
         def keep(name: str, compute: Callable[[], xr.Dataset]) -> xr.Dataset:
-            path = self.store.tiles / f"{name}.nc"
-            record = path.with_suffix(".json")
+            path, record = pair(self.root, name)
             if record.exists():
                 return read(path, record, run)
             started = time.perf_counter()
@@ -125,6 +124,12 @@ class Parts:
 
 
 Keep = Callable[[str, Callable[[], xr.Dataset]], xr.Dataset]
+
+
+def pair(root: Path, name: str) -> tuple[Path, Path]:
+    """The files of a part of a directory and of its record."""
+    path = Store(root).tiles / f"{name}.nc"
+    return path, path.with_suffix(".json")
 
 
 def record_of(content: bytes, names: Sequence[str], seconds: float, run: Run) -> bytes:
@@ -155,17 +160,7 @@ def read(path: Path, record: Path, now: Run) -> xr.Dataset:
     Warns:
         ProvenanceWarning: If it was computed with other versions, device or threads.
     """
-    try:
-        held = files.unsealed(files.read(record)) or {}
-        then, content = Run.model_validate(held["run"]), files.read(path, memory.room())
-        if hashlib.sha256(content).hexdigest() != held["sha256"]:
-            raise ValueError("another SHA-256")
-        found = _dataset(content)[held["variables"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(
-            f"{path} or its record was altered: delete it and {record.name}, and run again to "
-            "compute it anew"
-        ) from None
+    found, then = stored(path, record)
     if then.data_sha256 != now.data_sha256:
         raise UserError(
             f"{path} is of other data (their SHA-256 differs): choose another directory"
@@ -178,10 +173,34 @@ def read(path: Path, record: Path, now: Run) -> xr.Dataset:
             ProvenanceWarning,
             stacklevel=4,
         )
+    return found
+
+
+def stored(path: Path, record: Path) -> tuple[xr.Dataset, Run]:
+    """A finished part as it was before it was stored, and what it was computed with.
+
+    Args:
+        path: The part.
+        record: Its record.
+
+    Raises:
+        UserError: If it was altered.
+    """
+    try:
+        held = files.unsealed(files.read(record)) or {}
+        then, content = Run.model_validate(held["run"]), files.read(path, memory.room())
+        if hashlib.sha256(content).hexdigest() != held["sha256"]:
+            raise ValueError("another SHA-256")
+        found = _dataset(content)[held["variables"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(
+            f"{path} or its record was altered: delete it and {record.name}, and run again to "
+            "compute it anew"
+        ) from None
     # NetCDF 3 has no 64-bit integers.
     whole = {n: v.astype(np.int64) for n, v in found.coords.items() if v.dtype.kind == "i"}
     as_stored: xr.Dataset = found.assign_coords(whole)
-    return as_stored
+    return as_stored, then
 
 
 def _dataset(content: bytes) -> xr.Dataset:

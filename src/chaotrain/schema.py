@@ -131,6 +131,7 @@ DERIVED = {
     "growth_start": Variable(_BALL, "start of the exponential phase", "epoch"),
     "growth_stop": Variable(_BALL, "end of the exponential phase", "epoch"),
     "saturation": Variable(_BALL, "distance at which the growth saturates"),
+    "saturation_epoch": Variable(_BALL, "first epoch at that distance", "epoch"),
     "verdict": Variable(_BALL, "verdict of the growth fit"),
     "tangent_exponent": Variable(
         _BALL, "exponent by the tangent beside that by replicas", "1/epoch"

@@ -19,6 +19,7 @@ from chaotrain.explaining import printable, short
 from chaotrain.onset import Onset
 from chaotrain.onset.probes import Judged
 from chaotrain.onset.race import Lane
+from chaotrain.store import ANATOMY
 from chaotrain.study import Study
 
 
@@ -173,6 +174,18 @@ def status(folder: Path, as_json: bool) -> None:
         text = "\n".join([*lines, f"{done} of {len(cases)} cases are finished"])
         found = {"cases": {path: case and case.to_dict() for path, case in cases.items()}}
     typer.echo(json.dumps(found, indent=1, allow_nan=False) if as_json else text)
+
+
+def redraw(folder: Path) -> list[Path]:
+    """Draw what a directory holds: a study or a collection, or an anatomy with its numbers."""
+    if files.exists(folder / ANATOMY):
+        from chaotrain import anatomy
+
+        return draw_anatomy(folder, anatomy.opened(folder))
+    found = opened(folder)
+    paths = draw(found)
+    tell_unfinished(found)
+    return paths
 
 
 def draw(found: Study | Atlas) -> list[Path]:

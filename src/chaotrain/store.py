@@ -25,6 +25,8 @@ from chaotrain.provenance import Record, Run
 from chaotrain.tile_files import Sizes
 
 EXPERIMENT, PROVENANCE, LOG, TILES = "experiment.toml", "provenance.json", "log.jsonl", "tiles"
+# What a directory of `chaotrain anatomy` has instead of an experiment.
+ANATOMY = "anatomy.toml"
 LOCK = ".lock"
 # Seconds to wait for the lock: `running` holds it for an instant.
 GLANCE = 0.2
@@ -55,6 +57,10 @@ class Store:
         try:
             content = files.read(path)
         except OSError:
+            if files.exists(self.root / ANATOMY):
+                raise UserError(
+                    f"{self.root} holds an anatomy, not a study: only chaotrain figures reads it"
+                ) from None
             raise UserError(
                 f"{self.root} is not a study: it has no readable {EXPERIMENT}"
             ) from None

@@ -18,7 +18,7 @@ from chaotrain import schema
 from chaotrain.analysis import agreement, horizons, lengths
 from chaotrain.analysis.arrays import if_recorded, labelled, ordered, which_ran, word_array
 from chaotrain.analysis.times import check_target, training_time, valid_accuracy
-from chaotrain.analysis.transients import transients
+from chaotrain.analysis.transients import saturation_epoch, transients
 from chaotrain.errors import UserError
 from chaotrain.growth import fit_growth, fit_tangent_growth
 from chaotrain.statistics.averages import Booleans, Floats
@@ -131,13 +131,15 @@ def _growth(
 
     Pairs are the distances of the replicas and the last epoch of each.
     """
-    numbers = (*_GROWTH, *agreement.FIELDS, *horizons.FIELDS)
+    numbers = (*_GROWTH, "saturation_epoch", *agreement.FIELDS, *horizons.FIELDS)
     growth: dict[str, NDArray[Any]] = {name: np.full(fitted.shape, np.nan) for name in numbers}
     for name in ("verdict", "tangent_verdict"):
         growth[name] = word_array(fitted.shape, schema.VERDICTS)
     for rate, init in np.argwhere(fitted):
         if pairs is not None:
-            fit = fit_growth(continued(*(values[rate, init] for values in pairs)))
+            ball = continued(*(values[rate, init] for values in pairs))
+            fit = fit_growth(ball)
+            growth["saturation_epoch"][rate, init] = saturation_epoch(ball, fit)
         elif tangent is not None:
             fit = fit_tangent_growth(tangent[rate, init])
         found = {name: getattr(fit, field) for name, field in _GROWTH.items()}

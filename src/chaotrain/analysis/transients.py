@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from chaotrain import schema
 from chaotrain.analysis.arrays import if_recorded, ordered, word_array
+from chaotrain.growth import Growth
 from chaotrain.statistics.averages import Floats, wilson_interval
 from chaotrain.statistics.clock import Transient, transient
 from chaotrain.statistics.survival import median_lifetime, survival
 
 # A target is reached at the end of a transient if it is within this share of the lifetime from it.
 NEAR = 0.1
+# A curve bends into its plateau over several e-folds and is noisy there: so near it has arrived.
+AT_LEVEL = 0.5
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -94,6 +97,35 @@ def phase_of(time: float, chaotic: Transient) -> str:
     if abs(time - chaotic.stop) <= max(NEAR * chaotic.lifetime, 1.0):
         return schema.AT_END
     return schema.AFTER if time > chaotic.stop else schema.INSIDE
+
+
+def saturation_epoch(distances: Floats, growth: Growth) -> float:
+    """Return the first epoch at which a ball is as far apart as it gets.
+
+    That is within half an e-fold of the level of its plateau, at the earliest where the fit of the
+    ramp begins. The fit ends up to 3 e-folds before it (`growth_stop`).
+
+    Args:
+        distances: d(t) of the replicas, shape (replica, epoch).
+        growth: What `fit_growth` says of them.
+
+    Returns:
+        The epoch; NaN where the growth does not saturate within the run.
+
+    Example:
+        >>> from chaotrain.growth import fit_growth
+        >>> pair = 1e-8 * np.exp(np.minimum(0.5 * np.arange(101), 18.0))  # its plateau is at 18
+        >>> saturation_epoch(pair[None], fit_growth(pair))
+        35.0
+    """
+    if np.isnan(growth.saturation):
+        return float(np.nan)
+    there = distances[distances[:, -1] > 0]  # what the fit is of
+    with np.errstate(divide="ignore"):
+        curve = np.log(there).mean(axis=0)
+    arrived = np.flatnonzero(curve >= np.log(growth.saturation) - AT_LEVEL)
+    arrived = arrived[arrived >= growth.start]
+    return float(arrived[0]) if arrived.size else float(np.nan)
 
 
 def lifetimes(dataset: xr.Dataset) -> Arrays:

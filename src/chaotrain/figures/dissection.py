@@ -104,12 +104,14 @@ def _learning(axes: Axes, data: xr.Dataset, epochs: Floats) -> None:
     right = axes.twinx()
     right.spines["right"].set(visible=True, color=style.GREEN)
     right.tick_params(axis="y", colors=style.GREEN)
-    right.plot(epochs, data["test_accuracy"].values, color=style.GREEN, linewidth=1)
+    right.plot(
+        epochs, scales.drawable(data["test_accuracy"].values), color=style.GREEN, linewidth=1
+    )
     right.set_ylabel(f"test {selection.score(data)}", color=style.GREEN)
 
 
 def _sharpness(axes: Axes, data: xr.Dataset, epochs: Floats) -> None:
-    values = data["instability"].values
+    values = scales.drawable(data["instability"].values)
     known = np.isfinite(values)
     axes.axhline(1, color=style.INK, linewidth=0.6)
     axes.plot(epochs[known], values[known], ".-", color=style.PINK, markersize=3, linewidth=0.8)

@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from chaotrain import schema
-from chaotrain.figures import style
+from chaotrain.figures import scales, style
 from chaotrain.figures.style import Floats
 from chaotrain.statistics.continuing import continued
 
@@ -67,7 +67,7 @@ def tangent_over(distances: Floats, growth: Floats) -> Floats:
         distances: d(t), shape (epoch,).
         growth: ln‖v(t)‖ - ln‖v(0)‖, shape (epoch,).
     """
-    finite = distances[np.isfinite(distances)]
+    finite = distances[np.isfinite(scales.drawable(distances))]
     if not finite.size:
         return np.full(growth.shape, np.nan)
     with np.errstate(over="ignore"):

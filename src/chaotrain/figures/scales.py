@@ -7,17 +7,29 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from matplotlib.transforms import ScaledTranslation, Transform
 
 from chaotrain.figures import style
 from chaotrain.figures.style import Floats
 
+# Beyond this the decades of an axis and their margins near what a float64 holds.
+LARGEST = 1e150
+
+
+def drawable(values: Floats) -> Floats:
+    """Return values for an axis, NaN where they are not finite or beyond 1e150 in magnitude."""
+    return np.where(np.abs(values) <= LARGEST, values, np.nan)
+
 
 def curve(
     axes: Axes, epochs: Floats, values: Floats, logarithmic: bool = True, **line: Any
 ) -> float | None:
-    """Draw a curve, with a cross at its end if it blew up; return the last value that is shown."""
+    """Draw a curve, with a cross at its end if it blew up; return the last value that is shown.
+
+    What is beyond 1e150 counts as blown up.
+    """
+    values = drawable(values)
     shown = np.isfinite(values) & ((values > 0) | (not logarithmic))
     axes.plot(epochs, np.where(shown, values, np.nan), **line)
     if not shown.any():
@@ -53,7 +65,9 @@ def log_axis(axes: Axes, ticks: int = 8) -> bool:
     decades = np.log10(high / low)
     subs = (1.0,) if decades > 2 else (1.0, 2.0, 5.0)
     axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=ticks))
-    axes.yaxis.set_minor_locator(LogLocator(subs=np.arange(1, 10).tolist(), numticks=99))
+    # Within more decades they would run together into a bar.
+    minor = LogLocator(subs=np.arange(1, 10).tolist(), numticks=99)
+    axes.yaxis.set_minor_locator(minor if decades <= 40 else NullLocator())
     axes.yaxis.set_minor_formatter(NullFormatter())
     if decades <= 2:
         axes.yaxis.set_major_formatter(lambda value, _: style.number(value))

@@ -60,11 +60,13 @@ def save_weights_and_function(data: xr.Dataset, folder: str | Path) -> list[Path
 
 def _distances(axes: Axes, data: xr.Dataset, epochs: Floats) -> None:
     layers = data["layer_norm"].transpose(schema.LAYER, schema.EPOCH).values
-    norm = np.linalg.norm(layers, axis=0)
-    outputs = data["output_l2"].values / data["output_norm"].values
+    with np.errstate(over="ignore", invalid="ignore"):  # of a training that blew up
+        norm = np.linalg.norm(layers, axis=0)
+        weights, aligned = (data[name].values / norm for name in ("l2", "l2_aligned"))
+        outputs = data["output_l2"].values / data["output_norm"].values
     lines: Sequence[tuple[Floats, str, str, tuple[float | None, ...], float]] = (
-        (data["l2"].values / norm, "weights", style.BLUE, (None, None), 1.2),
-        (data["l2_aligned"].values / norm, "weights, aligned", style.SKY, (1.5, 1.2), 1.6),
+        (weights, "weights", style.BLUE, (None, None), 1.2),
+        (aligned, "weights, aligned", style.SKY, (1.5, 1.2), 1.6),
         (outputs, "test outputs", style.RED, (5, 1.5), 1.2),
     )
     for values, label, colour, dashes, width in lines:
@@ -83,7 +85,14 @@ def _classes(axes: Axes, data: xr.Dataset, epochs: Floats) -> None:
         ("replica_accuracy", f"{score} of the copy", style.INK, (1.5, 1.2)),
     )
     for name, label, colour, dashes in own:
-        axes.plot(epochs, data[name], color=colour, dashes=dashes, linewidth=1, label=label)
+        axes.plot(
+            epochs,
+            scales.drawable(data[name].values),
+            color=colour,
+            dashes=dashes,
+            linewidth=1,
+            label=label,
+        )
     if data["disagreement"].notnull().any():
         values = data["disagreement"].values
         axes.plot(epochs, values, color=style.RED, dashes=(5, 1.5), label="disagreement")

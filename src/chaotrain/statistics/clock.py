@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from chaotrain.errors import UserError
 from chaotrain.statistics.averages import Floats
 from chaotrain.statistics.means import correlated_mean
 
@@ -76,6 +77,9 @@ def transient(growth: ArrayLike, min_growth: float = MIN_GROWTH) -> Transient:
     Returns:
         A `Transient`.
 
+    Raises:
+        UserError: If the growth is not that of one ball.
+
     Source: the change point is that of D. V. Hinkley, Biometrika 57, 1 (1970).
 
     Example:
@@ -87,6 +91,8 @@ def transient(growth: ArrayLike, min_growth: float = MIN_GROWTH) -> Transient:
         no chaotic transient
     """
     values = np.asarray(growth, dtype=np.float64)
+    if values.ndim != 1:
+        raise UserError(f"growth: its shape is {values.shape}, give that of one ball over epochs")
     ended = np.argmin(np.append(np.isfinite(values), False))
     curve, vanished = values[:ended], np.isneginf(values[ended : ended + 1]).any()
     rates = np.diff(curve)

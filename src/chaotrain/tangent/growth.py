@@ -140,7 +140,7 @@ def finite_time_exponent(
         The exponent; -inf if the perturbation vanished in the window, NaN if it was not finite.
 
     Raises:
-        UserError: On a window that is not within the run, or empty.
+        UserError: On a window that is not within the run, or empty, or what is no growth.
 
     Source: E. Ott, Chaos in Dynamical Systems (Cambridge, 2002), section 4.4.
 
@@ -153,6 +153,11 @@ def finite_time_exponent(
         >>> exponent.low < math.log(2) < exponent.high
         True
     """
+    if isinstance(growth, xr.Dataset) and GROWTH not in growth:
+        raise UserError(
+            "growth: the data set has no variable growth, give what tangent_growth or "
+            "rescaled_pair returns"
+        )
     curve: Any = growth[GROWTH] if isinstance(growth, xr.Dataset) else growth
     values = np.asarray(curve, dtype=np.float64)
     if values.ndim != 1 or len(values) < 2:

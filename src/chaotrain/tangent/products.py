@@ -117,18 +117,24 @@ def check_smooth(system: Map, state: State, eta: float) -> None:
     """Check that a map has a tangent map.
 
     Raises:
-        UserError: If it has no floating numbers, or its step cannot be traced or differentiated.
+        UserError: If it has no floating numbers, or its step cannot be traced or differentiated,
+            or is that of states of another shape.
     """
     if not sum(leaf.size for leaf in floating(state)):
         raise UserError("system: its state has no floating numbers to differentiate, give it some")
-    with derivatives_of(system, Exception):
-        stepped, _, _ = jax.eval_shape(
-            functools.partial(push, system), state, floating(state), jnp.asarray(eta)
-        )
+    try:
+        with derivatives_of(system, Exception):
+            stepped, _, _ = jax.eval_shape(
+                functools.partial(push, system), state, floating(state), jnp.asarray(eta)
+            )
+    except UserError:
+        _check_fits(system, state)
+        raise
     before, after = (
         [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(tree)] for tree in (state, stepped)
     )
     if before != after:
+        _check_fits(system, state)
         raise UserError(
             f"system = {short(system)}: its step changes the shapes or types of the state, "
             "let it keep them"
@@ -147,6 +153,19 @@ def derivatives_of(system: Map, kind: type[Exception] = TypeError) -> Iterator[N
             f"system = {short(system)}: its step has no derivative by JAX "
             f"({first_line(error)[:120]}), use chaotrain.rescaled_pair"
         ) from None
+
+
+def _check_fits(system: Map, state: State) -> None:
+    """Check that what went wrong is not that the state is shaped otherwise than the map's own."""
+    given, own = (
+        [jnp.shape(leaf) for leaf in jax.tree.leaves(tree)]
+        for tree in (state, system.init(jax.random.key(0)))
+    )
+    if given != own:
+        raise UserError(
+            f"state: its leaves have shapes {short(given)}, those of the map's own have "
+            f"{short(own)}, give one like that of system.init"
+        )
 
 
 def _is_floating(leaf: Any) -> bool:

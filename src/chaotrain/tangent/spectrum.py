@@ -13,6 +13,7 @@ import xarray as xr
 from jax import Array
 from numpy.typing import ArrayLike
 
+from chaotrain import maps, memory
 from chaotrain.errors import UserError
 from chaotrain.maps import Key, Map, State, in_float64
 from chaotrain.statistics.means import correlated_mean
@@ -29,6 +30,8 @@ from chaotrain.tangent.products import (
 EXPONENT, STEP, LENGTH = "exponent", "step", "length"
 # Folded into the key, so that the first vectors draw from another stream than all else.
 VECTORS = 0x76656374
+# Orthonormalising holds so many copies of the vectors at once.
+COPIES = 4
 # Over so many lengths the running mean is shown, evenly in the logarithm.
 LENGTHS = 60
 
@@ -68,8 +71,8 @@ def lyapunov_spectrum(
         attribute `dimension` is the number of coordinates.
 
     Raises:
-        UserError: On a number out of range, more exponents than the state has coordinates, or a map
-            without derivatives.
+        UserError: On a number out of range, more exponents than the state has coordinates or than
+            there is memory for, or a map without derivatives.
 
     Source: G. Benettin, L. Galgani, A. Giorgilli, J.-M. Strelcyn, Meccanica 15, 9 (1980); I.
     Shimada, T. Nagashima, Prog. Theor. Phys. 61, 1605 (1979); by QR as in J.-P. Eckmann, D.
@@ -166,6 +169,9 @@ def kaplan_yorke(exponents: ArrayLike | xr.DataArray) -> float:
         than 0. NaN if that of `lyapunov_spectrum` is not whole and adds up to no less than 0: then
         the dimension is larger than the count, so ask for more. NaN if an exponent is.
 
+    Raises:
+        UserError: If they are not one spectrum.
+
     Source: J. L. Kaplan, J. A. Yorke, in Functional Differential Equations and Approximation of
     Fixed Points (Springer, 1979), p. 204.
 
@@ -173,7 +179,10 @@ def kaplan_yorke(exponents: ArrayLike | xr.DataArray) -> float:
         >>> round(kaplan_yorke([0.4192, -1.6232]), 3)  # Hénon's
         1.258
     """
-    values = np.sort(np.asarray(exponents, dtype=np.float64).ravel())[::-1]
+    values = np.asarray(exponents, dtype=np.float64)
+    if values.ndim != 1:
+        raise UserError(f"exponents: their shape is {values.shape}, give those of one trajectory")
+    values = np.sort(values)[::-1]
     if np.isnan(values).any():
         return math.nan
     sums = np.cumsum(values)
@@ -204,6 +213,9 @@ def _rates(
             f"count = {settings.count}: the state has {dimension} floating coordinates, "
             f"ask for at most {dimension} exponents"
         )
+    # Measured: pushing a vector takes about half of what stepping a member does.
+    each = max(COPIES * sum(leaf.nbytes for leaf in points), maps.cost(system).bytes / 2)
+    memory.check(settings.count * each, f"count = {settings.count}: it", "ask for fewer exponents")
     check_smooth(system, state, settings.eta)
     draws = jax.random.normal(
         jax.random.fold_in(key, VECTORS), (settings.count, dimension), jnp.float64
