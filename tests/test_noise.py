@@ -65,6 +65,43 @@ def test_own_noise_moves_networks_apart_that_start_equal(blobs: Blobs, name: str
     assert distance[0, 1] != distance[1, 1]
 
 
+@pytest.mark.parametrize(
+    ("size", "parts"),
+    [
+        (24, ["network"]),
+        (6, ["augment"]),
+        pytest.param(7, ["network", "augment"], marks=pytest.mark.slow),
+        (None, ["network", "augment"]),
+    ],
+)
+def test_own_batches_leave_masks_and_augmentations_common(
+    size: int | None, parts: list[str]
+) -> None:
+    """Where samples are alike their order means nothing, and masks are all that could differ."""
+    alike, labels = np.ones((24, 5)), np.arange(24) % 3
+    task = ct.Task(
+        "alike", alike, labels, alike, labels, 3, loss=lambda out, _: jnp.sum(out**2, -1)
+    )
+    chosen = {"network": PLAIN} | {name: NOISY["all"][name] for name in parts}
+    system = ct.TrainingMap(task=task, batch_size=size, noise="own", **chosen)
+    distance = ct.divergence(system, 0.1, epochs=3, replicas=2, epsilon=0.0).distance.values
+    assert not distance[:, 0].any()
+    assert (distance[:, 1:] > 0).all() if size is None else not distance.any()
+
+
+def test_own_batches_have_an_order_of_the_replica(blobs: Blobs) -> None:
+    system = ct.TrainingMap(task=blobs(), noise="own", **NOISY["all"])
+    reference, key = system.init(0), jax.random.key(7)
+    replica, another = system.replica(reference, key), system.init(key).noise
+    assert another is not None
+    for _ in range(2):
+        ours, theirs, alone = (n.this_pass() for n in (replica.noise, reference.noise, another))
+        assert ours[1] == theirs[1] != alone[1]
+        assert ours[0] == alone[0] != theirs[0]
+        replica, reference = (system.step(state, 0.5) for state in (replica, reference))
+        another = another.next_epoch()
+
+
 @pytest.mark.parametrize("name", NOISY)
 def test_noise_is_a_function_of_the_key_and_the_epoch_alone(blobs: Blobs, name: str) -> None:
     system = ct.TrainingMap(task=blobs(), **NOISY[name])

@@ -156,7 +156,8 @@ class Experiment(Grid):
         optimizer: The optimiser.
         batch_size: Samples of a mini-batch; by default the full batch.
         augment: "package.module:function" of (key, inputs) → inputs, on every training batch.
-        noise: Whether replicas see "common" batches and dropout masks, or each its "own".
+        noise: Whether replicas see "common" batches, dropout masks and augmentations, or each its
+            "own" order of the batches (without `batch_size`: its own masks and augmentations).
         l1: Strength α of the penalty α Σ|w| on the weights.
         l2: Strength α of the penalty α/2 Σw² on the weights.
         weight_decay: Strength α of decoupled decay, w → w - η α w.

@@ -1,7 +1,8 @@
 """Two reasons why two trainings differ, told apart: their initial weights, and their batches.
 
 One study has balls whose replicas start ε apart and see the noise of their reference, the other
-has replicas that start equal and see batches, dropout masks and augmentations of their own.
+has replicas that start equal and see the same samples in an order of their own. Where there are no
+mini-batches it is dropout masks and augmentations that are their own.
 """
 
 from __future__ import annotations

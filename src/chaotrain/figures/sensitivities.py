@@ -24,8 +24,9 @@ def sensitivities(weights: xr.Dataset, batches: xr.Dataset) -> Figure:
     """Draw d(t) of both studies side by side, a learning rate a panel.
 
     Blue: balls whose replicas start ε apart and see the batches, dropout masks and augmentations
-    of their reference. Orange, dashed: replicas that start equal and draw their own. Thin lines
-    are initialisations (geometric means over replicas), thick ones their geometric mean.
+    of their reference. Orange, dashed: replicas that start equal and have an order of the batches
+    of their own. Thin lines are initialisations (geometric means over replicas), thick ones their
+    geometric mean.
 
     Args:
         weights: Data set of the study of other weights: `distance`.

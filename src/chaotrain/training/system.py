@@ -47,8 +47,10 @@ class TrainingMap:
         penalty: L1 and L2 penalties on the weights; they are part of the loss that is observed.
         batch_size: Samples of a mini-batch; None for full-batch training.
         augment: (key, inputs (samples, ...)) → inputs, applied to every training batch.
-        noise: "common": replicas share the noise of their reference. "own": each draws its own,
-            which shows the sensitivity to sampling when ε = 0.
+        noise: "common": replicas share the noise of their reference. "own": each has its samples
+            in an order of its own, the masks and augmentations at each place of a batch being
+            common; without `batch_size` it draws masks and augmentations of its own. This shows
+            the sensitivity to sampling when ε = 0.
         measured: Distances are over all "parameters", or over the whole "state": the optimiser's
             floating buffers too. A perturbation moves the weights (the parameters with two axes or
             more) in both.
@@ -161,8 +163,11 @@ class TrainingMap:
         return TrainingState(parameters, buffers, Noise.of(key) if self.is_noisy else None)
 
     def replica(self, state: TrainingState, key: Array) -> TrainingState:
-        """A copy of the reference `state`; with noise of its own if `noise` says so."""
-        return state if self.noise == "common" else state._replace(noise=Noise.of(key))
+        """A copy of the reference `state`; with batches or noise of its own if `noise` says so."""
+        if self.noise == "common" or state.noise is None:
+            return state
+        own = Noise.of(key) if self.batch_size is None else state.noise.reordered(key)
+        return state._replace(noise=own)
 
     @in_float64
     def step(self, state: TrainingState, eta: Array) -> TrainingState:
@@ -181,11 +186,10 @@ class TrainingMap:
         eta = jnp.asarray(eta, self.dtype)
         if state.noise is None:
             return self._descend(state, eta, self.train, None)
-        key = state.noise.this_epoch()
         if self.batch_size is None:
-            stepped, _ = self._descend(state, eta, self.train, key)
+            stepped, _ = self._descend(state, eta, self.train, state.noise.this_epoch())
         else:
-            stepped = self._pass(state, eta, key)
+            stepped = self._pass(state, eta, *state.noise.this_pass())
         return stepped._replace(noise=state.noise.next_epoch()), {}
 
     def inspect(self, state: TrainingState) -> Observables:
@@ -278,9 +282,10 @@ class TrainingMap:
         )
         return stepped, {"loss": loss, "train_accuracy": score}
 
-    def _pass(self, state: TrainingState, eta: Array, key: Array) -> TrainingState:
-        """One step for every mini-batch, in the order that `key` draws."""
-        order, inside = jax.random.split(key)
+    def _pass(
+        self, state: TrainingState, eta: Array, order: Array, inside: Array
+    ) -> TrainingState:
+        """One step for every mini-batch: `order` draws their samples, `inside` what is random."""
         indices, weights = self._batches(order)
 
         def step(state: TrainingState, batch: tuple[Array, Array, Array]) -> Any:
