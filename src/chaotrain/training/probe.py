@@ -83,17 +83,30 @@ def check_loss(loss: Any, task: Task, dtype: str) -> None:
         )
 
 
-def check_traces(parts: dict[str, tuple[Any, tuple[Any, ...]]]) -> None:
-    """Check that functions are the same program whenever they are traced.
+def check_traces(system: Any, inputs: Array, targets: Array) -> None:
+    """Check that what a training map is given is the same program whenever it is traced.
 
     What draws randomness on the host is another one each time, and the next run would differ.
 
     Args:
-        parts: Of each function by its name, itself and arguments or their shapes.
+        system: The map: its loss, its optimiser, and its augmentation if any.
+        inputs: A few samples (samples, ...).
+        targets: Their targets.
 
     Raises:
         UserError: In one line that names the function.
     """
+    key, eta = jax.random.key(0), jnp.ones((), system.dtype)
+    parameters, buffers, _ = jax.eval_shape(system.init, key)
+    more = (key,) if system.network.stochastic else ()
+    outputs = jax.eval_shape(system.network.apply, parameters, inputs, *more)
+    update = (eta, parameters, buffers, parameters)
+    parts: dict[str, tuple[Any, tuple[Any, ...]]] = {
+        "loss": (system.loss, (outputs, targets)),
+        "optimizer": (lambda rate, *state: system.optimizer(rate).update(*state), update),
+    }
+    if system.augment is not None:
+        parts["augment"] = system.augment, (key, inputs)
     for name, (function, arguments) in parts.items():
         first, again = (_traced(function, arguments) for _ in range(2))
         if str(first) != str(again) or not _same(first.consts, again.consts):

@@ -237,20 +237,7 @@ class TrainingMap:
         inputs = self.train.inputs[0, : probe.SAMPLES]
         whole = inputs if self.busy is None else self.busy.widen(inputs)
         probe.check_replay(self.network, whole, self.dtype)
-        key, eta = jax.random.key(0), jnp.ones((), self.dtype)
-        parameters, buffers, _ = jax.eval_shape(self.init, key)
-        targets = self.train.targets[0, : probe.SAMPLES]
-        outputs = jax.eval_shape(
-            self.network.apply, parameters, whole, *((key,) if self.network.stochastic else ())
-        )
-        update = (eta, parameters, buffers, parameters)
-        parts = {
-            "loss": (self.loss, (outputs, targets)),
-            "optimizer": (lambda rate, *state: self.optimizer(rate).update(*state), update),
-        }
-        if self.augment is not None:
-            parts["augment"] = (self.augment, (key, whole))
-        probe.check_traces(parts)
+        probe.check_traces(self, whole, self.train.targets[0, : probe.SAMPLES])
 
     def _descend(
         self, state: TrainingState, eta: Array, samples: Samples, key: Array | None
@@ -282,9 +269,7 @@ class TrainingMap:
         )
         return stepped, {"loss": loss, "train_accuracy": score}
 
-    def _pass(
-        self, state: TrainingState, eta: Array, order: Array, inside: Array
-    ) -> TrainingState:
+    def _pass(self, state: TrainingState, eta: Array, order: Array, inside: Array) -> TrainingState:
         """One step for every mini-batch: `order` draws their samples, `inside` what is random."""
         indices, weights = self._batches(order)
 
