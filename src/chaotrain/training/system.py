@@ -265,9 +265,7 @@ class TrainingMap:
         )
         return stepped, {"loss": loss, "train_accuracy": score}
 
-    def _pass(
-        self, state: TrainingState, eta: Array, order: Array, inside: Array
-    ) -> TrainingState:
+    def _pass(self, state: TrainingState, eta: Array, order: Array, inside: Array) -> TrainingState:
         """One step for every mini-batch: `order` draws their samples, `inside` what is random."""
         indices, weights = self._batches(order)
 
