@@ -161,6 +161,13 @@ def unperturbed() -> Study:
     return dataset, summary
 
 
+def noise_alone() -> Study:
+    """With ε = 0 and noise of their own replicas start equal, and only then come apart."""
+    dataset, _ = study(QUICK_RATES, inits=2)
+    dataset["distance"] = dataset["distance"].where(dataset["epoch"] > 0, 0.0)
+    return dataset, summarise(dataset, 0.85)
+
+
 def late_growth() -> Study:
     """Growth that rises only near the end, and flat balls low where the inset would go."""
     dataset, _ = study((2.5, 7.5), inits=6, replicas=2, onset=1.0)
@@ -207,6 +214,7 @@ UPSETS: dict[Callable[[], Study], tuple[str, ...]] = {
     blow_ups: EPOCHS + RATES,
     unfinished: EPOCHS + RATES,
     unperturbed: ("ball", "balls"),
+    noise_alone: ("ball", "balls"),
     late_growth: ("ball", "balls"),
     negative_loss: ("loss_trajectories",),
     no_accuracy: (*EPOCHS, "exponents"),

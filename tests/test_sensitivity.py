@@ -11,7 +11,7 @@ import xarray as xr
 
 import chaotrain as ct
 import tiny
-from chaotrain import experiment, figures, sensitivity
+from chaotrain import experiment, fields, figures, sensitivity
 from chaotrain.cli import main
 
 DIMS = ("learning_rate", "init", "replica", "epoch")
@@ -90,6 +90,50 @@ def test_networks_that_blew_up_are_left_out_of_both() -> None:
 def test_what_cannot_be_compared_is_refused_before_anything_is_written(
     settings: experiment.Experiment, tmp_path: Path, overrides: dict, message: str
 ) -> None:
+    with pytest.raises(ct.UserError, match=message):
+        sensitivity.compare(settings.model_copy(update=overrides), tmp_path / "out", shown)
+    assert not (tmp_path / "out").exists()
+
+
+PARTS = """
+import chaotrain as ct
+
+def network(shape, outputs):
+    return ct.networks.mlp([*shape, 4, outputs])
+
+def forgetful(shape, outputs):
+    plain = ct.networks.mlp([*shape, 4, outputs])
+    calls = []
+
+    def apply(parameters, inputs):
+        calls.append(1)
+        return plain.apply(parameters, inputs) + len(calls)
+
+    return ct.Network(plain.init, apply, "forgetful")
+"""
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"network": "network", "batch_size": None}, "noise = 'own': nothing is random"),
+        ({"network": "forgetful"}, "apply gives other outputs for the same parameters"),
+        ({"method": "tangent"}, "method = 'tangent': noise = 'own'"),
+        ({"task": "no.npz"}, "there is no such file"),
+    ],
+)
+def test_what_only_the_systems_tell_is_refused_before_either_study(
+    settings: experiment.Experiment,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    overrides: dict,
+    message: str,
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "noise_parts.py").write_text(PARTS)
+    if "network" in overrides:
+        function = fields.NetworkFields(function=f"noise_parts:{overrides['network']}")
+        overrides = overrides | {"network": function}
     with pytest.raises(ct.UserError, match=message):
         sensitivity.compare(settings.model_copy(update=overrides), tmp_path / "out", shown)
     assert not (tmp_path / "out").exists()

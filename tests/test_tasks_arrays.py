@@ -119,6 +119,10 @@ def test_the_digest_tells_when_an_array_changes(name: str) -> None:
             {**ARRAYS, "targets": LABELS * 2, "test_targets": LABELS * 2},
             "training set of arrays has no sample of class 1, of 5: number the classes",
         ),
+        (
+            {**ARRAYS, "targets": LABELS * 0, "test_targets": LABELS * 0},
+            "targets of arrays hold one class: give labels of two or more",
+        ),
         ({**ARRAYS, "inputs": X.astype(str)}, "^inputs holds <U32: give real numbers"),
         ({**ARRAYS, "targets": LABELS.astype(object)}, "^targets holds object: give real numbers"),
         ({**ARRAYS, "inputs": X * 1j}, "^inputs holds complex128"),
@@ -152,6 +156,9 @@ def test_a_task_put_together_by_hand_is_checked_too() -> None:
         ct.UserError, match="targets row 2 holds 2, out of range: labels are 0 to 1"
     ):
         replace(task, outputs=2)
+    with pytest.raises(ct.UserError, match="test_targets row 0 holds 3, out of range"):
+        replace(task, test_targets=LABELS + 3)
+    assert replace(task, test_targets=LABELS * 0).outputs == 3  # a small test set lacks classes
     with pytest.raises(ct.UserError, match="no sample of class 3"):
         replace(task, outputs=4)
     line = ct.Task.from_arrays(X, REAL, X, REAL)

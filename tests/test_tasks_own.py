@@ -69,6 +69,7 @@ def test_npz_of_real_targets_is_a_regression(tmp_path: Path) -> None:
         ({"test_inputs": X[:4, :2]}, "samples of shapes"),
         ({"inputs": X.reshape(20, 3, 1)}, r"shapes \(3, 1\) and \(3,\)"),
         ({"targets": Y * 2}, "no sample of class 1, the test set has 2"),
+        ({"targets": Y * 0, "test_targets": Y[:4] * 0}, "targets of mine.npz hold one class"),
     ],
 )
 def test_npz_that_makes_no_task_is_refused(
@@ -190,6 +191,13 @@ def test_csv_classes_are_sorted_texts_or_whole_numbers(tmp_path: Path) -> None:
     np.testing.assert_array_equal(numbers.targets, plain.targets)
 
 
+def test_csv_may_have_numbers_and_repeated_names_in_its_first_line(tmp_path: Path) -> None:
+    named = tasks.load(csv(tmp_path / "a.csv", table("a,b,kind", ROWS)))
+    for number, header in enumerate(("1,2,target", "1,b,kind", "a,a,kind")):
+        same = tasks.load(csv(tmp_path / f"{number}.csv", table(header, ROWS)))
+        np.testing.assert_array_equal(same.inputs, named.inputs)
+
+
 def test_csv_of_real_targets_is_a_regression(tmp_path: Path) -> None:
     task = tasks.load(csv(tmp_path / "a.csv", table("a,y", [f"{a},{b}" for a, b, _ in X])))
     assert task.score_name == "R²"
@@ -204,6 +212,10 @@ def test_csv_of_real_targets_is_a_regression(tmp_path: Path) -> None:
         ("a,b\n", "has 2 columns and 0 samples"),
         ("1.5,2.5,0\n2,3,1\n", "has numbers in its first line: name the columns"),
         ("5.1,3.5,setosa\n4.9,3.0,setosa\n", "has numbers in its first line"),
+        ("1.4,1.4,0.2,0.2,a\n1.3,1.5,0.1,0.3,b\n", "has numbers in its first line"),
+        ('"1", 1 ,1\n2,3,1\n', "has numbers in its first line"),
+        (table("a,b,kind", [row[:-1] + "3" for row in ROWS]), "column 'kind' holds one class, 3"),
+        (table("a,b,kind", [row[:-1] + "x" for row in ROWS]), "column 'kind' holds one class, 'x'"),
         (table(",b,kind", ROWS), "column 1 has no name"),
         (table("a,kind", ROWS), "lines with more values than its first line names"),
         (table("a,b,kind", [*ROWS, "1,,0"]), "row 21 of column 'b' is empty or not finite"),

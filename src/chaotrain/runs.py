@@ -21,7 +21,7 @@ from chaotrain.errors import Interrupted, ProvenanceWarning, UserError
 from chaotrain.experiment import CustomExperiment, Experiment, Grid, plain, validated
 from chaotrain.layout import Layout
 from chaotrain.limit import Limit
-from chaotrain.maps import Map, in_float64
+from chaotrain.maps import Map, State, in_float64
 from chaotrain.meter import Meter, Progress, Tick
 from chaotrain.provenance import Record, Run
 from chaotrain.store import Balls, Store
@@ -29,7 +29,7 @@ from chaotrain.study import Study
 from chaotrain.systems import system_of
 from chaotrain.workers import Tile
 
-__all__ = ["Progress", "Tick", "key_of", "run", "sweep"]
+__all__ = ["Progress", "Tick", "check", "key_of", "run", "sweep"]
 
 
 def sweep(
@@ -142,6 +142,18 @@ def run(
 
 
 @in_float64
+def check(settings: Experiment, out: str | Path, data_dir: str | Path | None = None) -> None:
+    """Check that an experiment can be run into a study directory; compute and write nothing.
+
+    Raises:
+        UserError: As `run`.
+    """
+    Store(out).check(settings)  # before the data is read
+    system = system_of(settings, data_dir)
+    _planned(system, settings.with_targets(system.target), Store(out))
+
+
+@in_float64
 def key_of(grid: Grid, init: int) -> Array:
     """The key that initialisation `init` of an experiment is drawn with."""
     return jax.random.fold_in(jax.random.key(grid.seed), init)
@@ -156,12 +168,9 @@ def _fill(
     executor: Executor | None,
     data_dir: str | Path | None = None,
 ) -> Study:
-    check_map(system)
     store = Store(out)
-    store.check(grid)
+    reference, plan = _planned(system, grid, store)
     base, balls = jax.random.key(grid.seed), grid.balls
-    reference = system.init(jax.random.fold_in(base, 0))
-    plan = tiles.plan(system, grid, reference)
     recipe = workers.Recipe.of(system, grid, data_dir)
     with store.locked():
         store.check(grid)  # another run may have begun a study since
@@ -195,6 +204,14 @@ def _fill(
                     store.log("tile", tile=index, **told_of)
                     meter.tick(0)
     return Study(out)
+
+
+def _planned(system: Map, grid: Grid, store: Store) -> tuple[State, Layout]:
+    """An initial state, and the tiles of a grid, checked against the system and the directory."""
+    check_map(system)
+    store.check(grid)
+    reference = system.init(key_of(grid, 0))
+    return reference, tiles.plan(system, grid, reference)
 
 
 def _computed(

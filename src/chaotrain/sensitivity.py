@@ -19,7 +19,7 @@ from chaotrain import runs, schema
 from chaotrain.errors import UserError
 from chaotrain.experiment import Experiment
 from chaotrain.statistics import averages
-from chaotrain.store import EXPERIMENT, Store
+from chaotrain.store import EXPERIMENT
 from chaotrain.study import Study
 
 # The two studies, by the names of their directories.
@@ -43,7 +43,8 @@ def compare(
         The study of other weights with common noise, and that of equal weights with own noise.
 
     Raises:
-        UserError: If nothing in the experiment is random, or as `runs.run`.
+        UserError: If nothing in the experiment is random, or as `runs.run`; nothing is computed or
+            written then.
     """
     more = settings.network.dropout or settings.network.function or settings.augment
     if settings.batch_size is None and not more:
@@ -62,7 +63,7 @@ def compare(
         BATCHES: settings.model_copy(update={"noise": "own", "epsilon": 0.0}),
     }
     for name, one in both.items():
-        Store(root / name).check(one)
+        runs.check(one, root / name, data_dir)
     studies = []
     for name, one in both.items():
         with shown(f"other {name}") as tick:

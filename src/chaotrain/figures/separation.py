@@ -209,7 +209,8 @@ def _free_box(axes: Axes, epochs: Floats, means: Floats) -> tuple[float, float, 
     """
     low, high = np.log(axes.get_ylim())
     across = np.broadcast_to((epochs - epochs[0]) / (epochs[-1] - epochs[0]), means.shape)
-    up = (np.log(means) - low) / (high - low)
+    # What is 0, as d(0) where only the noise differs, is below any log axis.
+    up = (np.log(np.where(means > 0, means, np.nan)) - low) / (high - low)
     width, height, margin = 0.44, 0.36, 0.05
     # Around the inset itself: its tick labels below, its title above, and some air.
     room = (0.06, 0.21, 0.04, 0.13)

@@ -81,7 +81,12 @@ def absent(train: np.ndarray, classes: int) -> np.ndarray:
 
 
 def every_class(name: str, train: np.ndarray, test: np.ndarray, classes: int) -> None:
-    """Refuse a training set that lacks a class."""
+    """Refuse a single class, and a training set that lacks one; a small test set may lack some."""
+    if classes < 2:
+        raise UserError(
+            f"targets of {name} hold one class: give labels of two or more, or floating targets "
+            "for a regression"
+        )
     missing = absent(train, classes)
     if len(missing) == 0:
         return

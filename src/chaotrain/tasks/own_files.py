@@ -79,8 +79,8 @@ def from_csv(file: str | Path) -> Task:
     """A task from a table whose first line names the columns.
 
     The column `target`, or else the last, holds the target; the others hold numbers. Text and
-    whole numbers are classes, in sorted order; numbers with a decimal point are a regression. It
-    is split and standardised by `splitting.task_of`.
+    whole numbers are two or more classes, in sorted order; numbers with a decimal point are a
+    regression. It is split and standardised by `splitting.task_of`.
 
     Raises:
         UserError: If the file is missing, no such table, or holds text or gaps in a feature; or as
@@ -143,6 +143,11 @@ def _table(path: Path) -> pd.DataFrame:
         with files.regular(path, links=True) as file, warnings.catch_warnings():
             _check_sizes(file)
             warnings.simplefilter("error", pd.errors.ParserWarning)
+            # As they are written: pandas makes "1.4.1" of a second column named "1.4".
+            written = pd.read_csv(
+                file, header=None, nrows=1, dtype=str, skipinitialspace=True, keep_default_na=False
+            )
+            file.seek(0)
             # Without index_col pandas takes the first column for labels if lines are too long.
             table = pd.read_csv(file, low_memory=False, skipinitialspace=True, index_col=False)
     except FileNotFoundError:
@@ -159,11 +164,11 @@ def _table(path: Path) -> pd.DataFrame:
             f"{path} has {len(table.columns)} columns and {len(table)} samples: give at least one "
             "feature and a target, and a line for each sample"
         )
-    names = [str(name) for name in table.columns]
-    for number, name in enumerate(names, 1):
+    for number, name in enumerate(map(str, table.columns), 1):
         if name.startswith("Unnamed: "):  # pandas's word for an empty name: often row numbers
             raise UserError(f"{path}: column {number} has no name, give it one or leave it out")
-    if all(map(_is_number, names[:-1])) and names[-1] != TARGET:
+    *features, last = written.iloc[0]
+    if all(map(_is_number, features)) and last != TARGET:
         raise UserError(f"{path} has numbers in its first line: name the columns there")
     return table
 
@@ -215,6 +220,11 @@ def _target(path: Path, column: pd.Series[Any]) -> np.ndarray:
             "the row out"
         )
     classes, labels, counts = np.unique(column.to_numpy(), return_inverse=True, return_counts=True)
+    if len(classes) == 1:
+        raise UserError(
+            f"{path}: column {column.name!r} holds one class, {short(classes.tolist()[0])}: give "
+            "two or more, or write targets with a decimal point for a regression"
+        )
     if counts.min() == 1:
         rare = short(classes.tolist()[counts.argmin()])
         raise UserError(

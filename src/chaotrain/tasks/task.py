@@ -28,8 +28,9 @@ from chaotrain.tasks.losses import (
 class Task:
     """Arrays with a loss and a score, checked when they are put together.
 
-    Integer targets (samples,) are labels 0 to `outputs` - 1, of which the training set has every
-    one; floating targets (samples, outputs) are those of a regression.
+    Integer targets (samples,) are labels 0 to `outputs` - 1, two classes or more, of which the
+    training set has every one; a test set, which may be small, need not, but has no other. Floating
+    targets (samples, outputs) are those of a regression.
 
     Args:
         name: How the task is called in a study's record.
@@ -47,8 +48,9 @@ class Task:
         split: How training and test set were split, in words.
 
     Raises:
-        UserError: On NaN or an infinity, labels out of range, a class without a training sample,
-            arrays that do not belong together, or a loss that does not fit the targets.
+        UserError: On NaN or an infinity, labels out of range, a single class, a class without a
+            training sample, arrays that do not belong together, or a loss that does not fit the
+            targets.
     """
 
     name: str
