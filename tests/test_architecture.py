@@ -14,7 +14,7 @@ LAYERS = """
 errors schema
 signals processors explaining files maps distances memory archives
 overrides fields importing
-layout lanes networks tasks optimizers
+layout lanes course networks tasks optimizers
 training ensembles alignment
 twins
 growth statistics

@@ -12,6 +12,7 @@ import pytest
 import baseline
 import chaotrain as ct
 from chaotrain import ensembles, lanes
+from chaotrain.course import Course
 from chaotrain.layout import Layout
 
 Blobs = Callable[..., ct.Task]
@@ -133,7 +134,7 @@ def test_balls_go_on_from_where_their_lanes_were(blobs: Blobs) -> None:
         states = ensembles.stack(
             [ensembles.ball(system, jax.random.key(i), 1, 1e-8) for i in range(3)]
         )
-        course, first = ensembles.follow(system, ensembles.Course.begun(states), etas, 12, cut)
+        course, first = ensembles.follow(system, Course.begun(states), etas, 12, cut)
         _, then = ensembles.follow(system, course, etas, 9, cut)
     for name in whole:
         both = np.concatenate([first[name], then[name]], axis=-1)
@@ -204,6 +205,7 @@ import hashlib, sys
 import jax, jax.numpy as jnp
 import chaotrain as ct
 from chaotrain import ensembles, lanes
+from chaotrain.course import Course
 from chaotrain.layout import Layout
 system = ct.TrainingMap(ct.networks.mlp([784, 64, 10]), ct.tasks.load("mnist", 1000, 100))
 with jax.enable_x64(True):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 import pytest
 
 import chaotrain as ct
@@ -68,27 +70,63 @@ def test_a_block_of_members_steps_as_optax_does_each_alone(blobs: Blobs, name: s
                 np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
 
 
-WHY_NOT = {
-    "lbfgs": "needs more than the gradient",
-    "noisy_sgd": "optax refuses it",  # until its option key is given
-    "optimistic_adam": "deprecated",
-    "rprop": "its buffers start from the learning rate",
-}
+# What needs another optimiser to be given, so that it has no name.
+WRAPPERS = ("schedule_free",)
 
 
-@pytest.mark.parametrize("name", sorted(optimizers._known()))
-def test_every_optimiser_of_optax_runs_or_says_why_not(blobs: Blobs, name: str) -> None:
-    if name in WHY_NOT:
-        with pytest.raises(ct.UserError, match=WHY_NOT[name]) as caught:
-            optimizers.named(name)
-        assert "\n" not in str(caught.value)
-        return
-    rule = optimizers.named(name)
-    curves = ct.divergence(
-        ct.TrainingMap(ct.networks.mlp([5, 4, 3]), blobs(), rule), 0.01, epochs=4, replicas=1
-    )
-    assert np.isfinite(curves.distance).all()
-    assert curves.loss.values[-1] != curves.loss.values[0]
+def test_every_optimiser_of_optax_runs_or_is_refused_by_name() -> None:
+    """Those that run do so in tests/test_conformance.py."""
+    found = set()
+    for name, function in [*vars(optax).items(), *vars(optax.contrib).items()]:
+        if inspect.isfunction(function) and not name.startswith(("_", "scale_by_")):
+            arguments = inspect.signature(function).parameters
+            if any(argument.endswith("learning_rate") for argument in arguments):
+                found.add(name)
+    known, refused = optimizers._known().keys(), optimizers.REFUSED.keys()
+    assert not known & refused
+    assert found - set(WRAPPERS) == (known | refused) - optimizers.MOMENTUM.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("lbfgs", "its line search needs the loss at other weights"),
+        ("polyak_sgd", "it needs the loss beside the gradient"),
+        ("sophia", "it needs second derivatives"),
+        ("dpsgd", "it needs the gradient of every sample"),
+        ("optimistic_adam", "optax refuses it .*deprecated"),
+        ("noisy_sgd", "optax refuses it .*key"),  # until it is given
+    ],
+)
+def test_an_optimiser_that_does_not_run_says_why(name: str, reason: str) -> None:
+    with pytest.raises(ct.UserError, match=f"^optimizer = {name}: {reason}") as caught:
+        optimizers.named(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_optimiser_whose_buffers_start_from_the_rate_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = {**optimizers._known(), "rprop": optax.rprop}
+    monkeypatch.setattr(optimizers, "_known", lambda: known)
+    with pytest.raises(ct.UserError, match="rprop: its buffers start from the learning rate"):
+        optimizers.named("rprop")
+
+
+@pytest.mark.parametrize("options", [{}, {"eta_plus": 1.5, "max_step_size": 0.3}])
+def test_rprop_is_that_of_optax_from_a_start_that_knows_no_rate(options: dict[str, Any]) -> None:
+    def trajectory(rule: Any, start: Any) -> list[float]:
+        u, buffers, path = jnp.array([1.0, -3.0]), start.init(jnp.zeros(2)), []
+        for _ in range(12):
+            update, buffers = rule.update(u**3 - u, buffers, u)
+            u += update
+            path += u.tolist()
+        return path
+
+    with jax.enable_x64(True):
+        own, theirs = optimizers.named("rprop", options), optax.rprop(0.2, **options)
+        path = trajectory(own(0.2), own(0.0))
+        assert path == pytest.approx(trajectory(theirs, theirs), rel=1e-12)
 
 
 SCHEDULES: dict[str, tuple[dict[str, Any], Callable[[int], float]]] = {
@@ -193,6 +231,9 @@ def test_the_whole_state_can_be_measured(blobs: Blobs) -> None:
     ("arguments", "message"),
     [
         ({"name": "adamm"}, "optimizer = 'adamm' is unknown; did you mean adam"),
+        ({"name": "adma"}, r"did you mean adamax, adan or adam\?$"),
+        ({"name": "polyak_sg"}, "'polyak_sg' is unknown; (?!.*polyak_sgd)"),
+        ({"name": "rprop", "schedule": {"name": "cosine", "decay_steps": 9}}, "it has no schedule"),
         ({"name": "adam", "options": {"beta1": 0.9}}, r"optimizer.options.beta1 is unknown.*b1"),
         ({"name": "sign_sgd", "options": {"b": 1}}, "it has no options"),
         (

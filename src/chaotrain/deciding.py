@@ -18,7 +18,8 @@ from jax import Array
 from numpy.typing import NDArray
 
 from chaotrain import schema
-from chaotrain.ensembles import Course, Progress, Recorded, follow
+from chaotrain.course import Course
+from chaotrain.ensembles import Progress, Recorded, follow
 from chaotrain.growth import Growth, fit_growth
 from chaotrain.growth.settling import needed
 from chaotrain.layout import Layout

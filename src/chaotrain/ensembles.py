@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from chaotrain import lanes, maps
+from chaotrain.course import Course
 from chaotrain.distances import Distance, l1, l2
 from chaotrain.layout import Layout
 from chaotrain.maps import Map, State
@@ -65,39 +66,6 @@ def surround(system: Map, reference: State, key: Array, replicas: int, epsilon: 
 def stack(states: list[State]) -> State:
     """States stacked along a new leading axis."""
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
-
-
-class Course(NamedTuple):
-    """How far balls have come: their states, where their references began, and the path since."""
-
-    states: State
-    origin: State
-    path: Array
-
-    @classmethod
-    def begun(cls, states: State) -> Course:
-        """That of initial states with leading axes (ball, member)."""
-        balls = jax.tree.leaves(states)[0].shape[0]
-        return cls(states, jax.tree.map(lambda leaf: leaf[:, 0], states), jnp.zeros(balls))
-
-    def of(self, balls: np.ndarray, members: int | None = None) -> Course:
-        """That of some of the balls, with all members or the first ones, in the host's memory."""
-        # On the device every new shape would be a program to compile.
-        states, origin, path = jax.device_get(self)
-        states = jax.tree.map(lambda leaf: leaf[balls, :members], states)
-        return Course(states, jax.tree.map(lambda leaf: leaf[balls], origin), path[balls])
-
-    def split(self, parts: Sequence[np.ndarray]) -> list[Course]:
-        """Those of parts that all balls are in; of one part it is this itself."""
-        return [self] if len(parts) == 1 else [self.of(part) for part in parts]
-
-    @classmethod
-    def joined(cls, courses: Sequence[Course], balls: int) -> Course:
-        """The first so many balls of some courses."""
-        if len(courses) == 1:
-            return courses[0]
-        hosts = jax.device_get(list(courses))
-        return cls(*jax.tree.map(lambda *leaves: np.concatenate(leaves)[:balls], *hosts))
 
 
 def evolve(

@@ -56,10 +56,14 @@ def near(word: str, known: Iterable[str], otherwise: str) -> str:
         '; did you mean epochs?'
         >>> near("x", ["epochs", "seed"], "fields are")
         '; fields are epochs, seed'
+        >>> near("adma", ["adam", "adamax", "adan"], "choose one of")
+        '; did you mean adamax, adan or adam?'
     """
     names = list(known)
-    found = difflib.get_close_matches(word, names, n=2)
-    return f"; did you mean {' or '.join(found)}?" if found else f"; {otherwise} {', '.join(names)}"
+    found = difflib.get_close_matches(word, names, n=3)
+    if not found:
+        return f"; {otherwise} {', '.join(names)}"
+    return f"; did you mean {' or '.join(filter(None, (', '.join(found[:-1]), found[-1])))}?"
 
 
 def short(value: Any) -> str:

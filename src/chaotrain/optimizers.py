@@ -1,4 +1,4 @@
-"""Optimisers by name: every one of optax, with its options and a schedule relative to η."""
+"""Optimisers by name: those of optax that need only the gradient, with options and a schedule."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+import optax.contrib
 
 from chaotrain.errors import UserError
 from chaotrain.explaining import check_strength, near, short
@@ -31,6 +32,15 @@ SCHEDULES: dict[str, tuple[str, dict[str, float]]] = {
     "one-cycle": ("cosine_onecycle_schedule", {"peak_value": 1.0}),
     "warmup": ("warmup_constant_schedule", {"init_value": 0.0, "peak_value": 1.0}),
     "warmup-cosine": ("warmup_cosine_decay_schedule", {"init_value": 0.0, "peak_value": 1.0}),
+}
+# Optimisers that need what a map does not have, and why.
+REFUSED = {
+    "dpsgd": "it needs the gradient of every sample",
+    "lbfgs": "its line search needs the loss at other weights",
+    "momo": "it needs the loss beside the gradient",
+    "momo_adam": "it needs the loss beside the gradient",
+    "polyak_sgd": "it needs the loss beside the gradient",
+    "sophia": "it needs second derivatives",
 }
 Options = tuple[tuple[str, Any], ...]
 
@@ -82,10 +92,10 @@ def named(
     schedule: Mapping[str, Any] | None = None,
     weight_decay: float = 0.0,
 ) -> Named:
-    """An optimiser of optax by its name there, or "momentum" or "nesterov".
+    """An optimiser of optax or optax.contrib by its name there, or "momentum" or "nesterov".
 
     Args:
-        name: Any function of optax whose first argument is the learning rate, like "adam".
+        name: Any function of theirs whose first argument is the learning rate, like "adam".
         options: Its other arguments, by their names in optax.
         schedule: {"name": one of `SCHEDULES`, ...arguments of the function in optax}; the
             learning rate of step n is η times its value there. A step is one update: an epoch
@@ -107,6 +117,8 @@ def named(
     """
     check_strength("weight_decay", weight_decay)
     known = _known()
+    if name in REFUSED:
+        raise UserError(f"optimizer = {name}: {REFUSED[name]}, choose another")
     if name not in known:
         raise UserError(f"optimizer = {short(name)} is unknown{near(name, known, 'choose one of')}")
     allowed = list(inspect.signature(known[name]).parameters)[1:]
@@ -132,14 +144,33 @@ def named(
 
 @cache
 def _known() -> dict[str, Callable[..., optax.GradientTransformation]]:
-    """Every optimiser of optax: a public function whose first argument is the learning rate."""
+    """Every optimiser that needs only the gradient: its first argument is the learning rate."""
     found: dict[str, Callable[..., optax.GradientTransformation]] = {}
-    for name, function in vars(optax).items():
+    for name, function in (vars(optax.contrib) | vars(optax)).items():
         if not inspect.isfunction(function) or name.startswith(("_", "scale_by_")):
             continue
         if next(iter(inspect.signature(function).parameters), None) == "learning_rate":
             found[name] = function
-    return {**found, **dict.fromkeys(MOMENTUM, optax.sgd)}
+    own = {"rprop": _rprop, **dict.fromkeys(MOMENTUM, optax.sgd)}
+    known = sorted({**found, **own}.items())
+    return {name: rule for name, rule in known if name not in REFUSED}
+
+
+def _rprop(
+    learning_rate: Any,
+    eta_minus: float = 0.5,
+    eta_plus: float = 1.2,
+    min_step_size: float = 1e-6,
+    max_step_size: float = 50.0,
+) -> optax.GradientTransformation:
+    """That of optax with its steps in units of η, so that its buffers start the same at every η."""
+    if callable(learning_rate):
+        raise TypeError("its steps are its own, it has no schedule")
+    limits = (jnp.divide(step, learning_rate) for step in (min_step_size, max_step_size))
+    return optax.chain(
+        optax.scale_by_rprop(1.0, eta_minus, eta_plus, *limits),
+        optax.scale_by_learning_rate(learning_rate),
+    )
 
 
 def _factor(name: str, options: Options) -> Callable[[Any], Any]:
@@ -177,10 +208,7 @@ def _try(optimizer: Named) -> None:
         starts = [optimizer(eta).init(tree) for eta in (0.0, 1.0)]
         optimizer(1.0).update(tree, starts[1], tree)
     except Exception as error:
-        if "required keyword-only" in str(error):
-            reason = "it needs more than the gradient, choose another"
-        else:
-            reason = f"optax refuses it ({' '.join(str(error).split())[:120]})"
+        reason = f"optax refuses it ({' '.join(str(error).split())[:120]})"
         raise UserError(f"optimizer = {optimizer.__name__}: {reason}") from None
     if not all(map(jnp.array_equal, *map(jax.tree.leaves, starts))):
         raise UserError(
