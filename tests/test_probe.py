@@ -93,6 +93,42 @@ def test_a_loss_that_is_not_one_number_a_sample_is_refused(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        (optax.rprop, "rprop: its buffers start from the learning rate"),
+        (lambda eta: optax.inject_hyperparams(optax.sgd)(eta), "start from the learning rate"),
+        (optax.adam(0.1), "give a function of the learning rate, like optax.sgd"),
+        (3, "optimizer = 3: give a function"),
+        (optax.lbfgs, "its step along the gradient fails"),
+        (optax.polyak_sgd, "its step along the gradient fails"),
+        (lambda: optax.sgd(0.1), "its step along the gradient fails"),
+    ],
+)
+def test_an_optimiser_that_a_map_cannot_have_is_refused_when_it_is_made(
+    blobs: Blobs, optimizer: Any, message: str
+) -> None:
+    """Buffers that start from η silently started from η = 0: nothing was ever trained."""
+    with pytest.raises(ct.UserError, match=message) as caught:
+        ct.TrainingMap(PLAIN, blobs(), optimizer)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        optax.adamw,
+        lambda eta: optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(eta, momentum=0.9)),
+        lambda eta: optax.sgd(lambda count: eta / (1 + count)),
+    ],
+)
+def test_functions_of_the_learning_rate_are_optimisers(blobs: Blobs, optimizer: Any) -> None:
+    system = ct.TrainingMap(PLAIN, blobs(), optimizer)
+    state = system.init(0)
+    moved = system.observe(system.step(state, 0.1))["loss"]
+    assert float(moved) != float(system.observe(state)["loss"])
+
+
 def drawn(*arrays: Any) -> Any:
     """Randomness of the host, an array or a number."""
     shape = () if len(arrays) == 1 else (1, 1)

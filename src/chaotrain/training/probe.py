@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 
 from chaotrain.errors import UserError, first_line
+from chaotrain.explaining import short
 from chaotrain.networks import Network, Parameters
 from chaotrain.tasks import Task
 from chaotrain.training.cost import shape_of
@@ -80,6 +81,39 @@ def check_loss(loss: Any, task: Task, dtype: str) -> None:
         raise UserError(
             f"loss: it is {_kind(found)} for {SAMPLES} samples, let it be {_kind(wanted)}, one "
             "number a sample"
+        )
+
+
+def check_optimizer(optimizer: Any, network: Network, dtype: str) -> None:
+    """Check that an optimiser is a function of the learning rate, and its buffers are not.
+
+    The state of a map does not know η, so buffers that start from it would start from 0.
+
+    Raises:
+        UserError: In one line that says what it is instead.
+    """
+    if not callable(optimizer):
+        raise UserError(
+            f"optimizer = {short(optimizer)}: give a function of the learning rate, like "
+            "optax.sgd, or optimizers.named of its name"
+        )
+    name = f"optimizer = {getattr(optimizer, '__name__', type(optimizer).__name__)}"
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    parameters = jax.eval_shape(lambda k: network.init(k, jnp.dtype(dtype)), key)
+
+    def starts(eta: float) -> Any:
+        return optimizer(eta).init
+
+    def step(parameters: Any) -> Any:
+        buffers = starts(0.1)(parameters)
+        return optimizer(0.1).update(parameters, buffers, parameters)
+
+    _shape(f"{name}: its step along the gradient fails", step, parameters)
+    first, other = (_traced(starts(eta), (parameters,)) for eta in (0.5, 1.0))
+    if str(first) != str(other) or not _same(first.consts, other.consts):
+        raise UserError(
+            f"{name}: its buffers start from the learning rate, and the state of a map must not, "
+            "choose another"
         )
 
 

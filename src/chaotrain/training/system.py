@@ -130,6 +130,7 @@ class TrainingMap:
         self.test = chunked(task.test_inputs, task.test_targets, network.chunk, dtype)
         probe.check_shapes(network, task, dtype)
         probe.check_loss(task.loss, task, dtype)
+        probe.check_optimizer(optimizer, network, dtype)
         if augment is not None:
             probe.check_augment(augment, shape_of(self.train.inputs.shape[1:], dtype))
         self.description = described(self, task)
