@@ -12,8 +12,8 @@ from architecture import FILES, PAGE, ROOT, diagram, imported, module, reduced, 
 # A module imports only from lines above its own, or from its own package; one line is one layer.
 LAYERS = """
 errors schema
-signals processors explaining files maps distances memory archives
-overrides fields importing
+signals processors explaining files distances memory archives
+overrides fields importing maps
 layout lanes networks tasks optimizers
 training ensembles alignment
 twins

@@ -15,7 +15,7 @@ import jax
 from jax import Array
 
 from chaotrain import limit, provenance, tiles, workers
-from chaotrain.balls import check_map
+from chaotrain.balls import check_map, check_step
 from chaotrain.ensembles import Recorded
 from chaotrain.errors import Interrupted, ProvenanceWarning, UserError
 from chaotrain.experiment import CustomExperiment, Experiment, Grid, plain, validated
@@ -161,6 +161,7 @@ def _fill(
     store.check(grid)
     base, balls = jax.random.key(grid.seed), grid.balls
     reference = system.init(jax.random.fold_in(base, 0))
+    check_step(system, reference)
     plan = tiles.plan(system, grid, reference)
     recipe = workers.Recipe.of(system, grid, data_dir)
     with store.locked():
