@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
-from architecture import FILES, PAGE, ROOT, diagram, imported, module, reduced, updated
+from architecture import (
+    FILES,
+    PAGE,
+    PLUMBING,
+    REPOSITORY,
+    ROOT,
+    diagram,
+    imported,
+    module,
+    reduced,
+    updated,
+)
 
 # A module imports only from lines above its own, or from its own package; one line is one layer.
 LAYERS = """
 errors schema
-signals processors explaining files maps distances memory archives
-overrides fields importing
+signals processors explaining files distances memory archives
+overrides fields importing maps
 layout lanes course networks tasks optimizers
 training ensembles alignment
 twins
@@ -77,6 +89,21 @@ def test_a_diagram_has_no_arrow_that_follows_from_others() -> None:
     assert reduced(chain) == {"a": {"b", "d"}, "b": {"c"}, "c": set(), "d": set()}
     arrows = "    a --> b & d\n    b --> c\n    c\n    d\n"
     assert diagram(chain) == f"```mermaid\nflowchart BT\n{arrows}```\n"
+
+
+def test_the_contributing_page_names_what_the_diagram_leaves_out() -> None:
+    (listed,) = re.findall(
+        r"serves every module alike \((.*?)\)", PAGE.read_text("utf-8"), re.DOTALL
+    )
+    assert re.findall(r"`(\w+)`", listed) == list(PLUMBING)
+
+
+def test_the_contributing_page_names_what_ci_runs() -> None:
+    (named,) = re.findall(r"^(.*) are what CI runs", PAGE.read_text("utf-8"), re.MULTILINE)
+    runs = re.findall(
+        r"^make [\w-]+$", (REPOSITORY / ".ci" / "run").read_text("utf-8"), re.MULTILINE
+    )
+    assert re.findall(r"`(make [\w-]+)`", named) == runs
 
 
 def test_the_diagram_of_the_contributing_page_is_that_of_the_imports() -> None:

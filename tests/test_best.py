@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from chaotrain import schema
 from chaotrain.analysis import derive
 from chaotrain.analysis.best import best_for_epochs, best_for_target
 from chaotrain.analysis.summary import summarise
+from chaotrain.errors import UserError
 
 NAN = np.nan
 
@@ -98,15 +100,26 @@ def test_two_initialisations_choose_without_an_interval() -> None:
     assert "no interval" in str(best)
 
 
-@pytest.mark.parametrize("target", [0.0, -0.1, 1.5, NAN, True])
-def test_targets_outside_the_range_are_refused(target: float) -> None:
-    with pytest.raises(ValueError, match=f"target = {target} .* above 0 and at most 1"):
+@pytest.mark.parametrize("target", [0.0, -0.1, 1.5, NAN, True, "x", [0.9]])
+def test_targets_outside_the_range_are_refused(target: Any) -> None:
+    with pytest.raises(
+        UserError, match=f"target = {re.escape(repr(target))} .* above 0 and at most 1"
+    ):
         best_for_target(accuracies(CURVES), target)
 
 
-@pytest.mark.parametrize("epochs", [0, -1, 4, 1.5, True, NAN])
+def test_numbers_of_numpy_and_xarray_are_numbers() -> None:
+    data = accuracies(CURVES)
+    for number in (np.float64(0.9), np.array(0.9), xr.DataArray(0.9)):
+        assert str(best_for_target(data, number)) == str(best_for_target(data, 0.9))
+    assert str(best_for_epochs(data, np.int64(3))) == str(best_for_epochs(data, 3))
+
+
+@pytest.mark.parametrize("epochs", [0, -1, 4, 1.5, True, NAN, "x", [3]])
 def test_epochs_outside_the_run_are_refused(epochs: Any) -> None:
-    with pytest.raises(ValueError, match=f"epochs = {epochs} is not in the run: .* 1 to 3"):
+    with pytest.raises(
+        UserError, match=f"epochs = {re.escape(repr(epochs))} is not in the run: .* 1 to 3"
+    ):
         best_for_epochs(accuracies(CURVES), epochs)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import html.parser
+import inspect
+import io
 import re
 import shutil
 import subprocess
@@ -14,11 +17,10 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 import chaotrain as ct
-import chaotrain.torch
 from chaotrain import atlas, experiment, figures
 from chaotrain.cli import main
 from chaotrain.figures.saving import FIGURES
-from pages import ROOT, all_blocks, anchors, check_commands, check_links, execute
+from pages import ROOT, all_blocks, anchors, blocks, check_commands, check_links, execute
 
 DOCS = ROOT / "docs"
 # What is written for readers of a checkout goes on from the README: tests/test_pages.py runs it.
@@ -31,6 +33,8 @@ RUN = [name for name in PAGES if name not in ELSEWHERE | ON_RECORD and all_block
 # Sphinx sets a signature of many lines as a list of definitions without terms.
 # Style sheets of a file cannot be fetched by a script, which the checker would try.
 AXE = {"preload": False, "rules": {"definition-list": {"enabled": False}}}
+# What the command alone calls.
+SERVING = {"chaotrain.anatomy.Dissection", "chaotrain.anatomy.run"}
 CHROMIUM = shutil.which("chromium")
 
 
@@ -56,6 +60,18 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.mark.parametrize("name", [marked(name) for name in RUN])
 def test_the_code_of_a_page_runs_and_prints_what_it_says(name: str, reader: Path) -> None:
     execute(PAGES[name], main)
+
+
+@pytest.mark.slow
+def test_the_jax_part_of_the_practitioners_page_stands_alone() -> None:
+    pytest.importorskip("equinox", reason="needs chaotrain[equinox]")
+    (own,) = (
+        text for text in blocks(PAGES["tutorials/practice.md"], "python") if "equinox" in text
+    )
+    assert "torch" not in own
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(own, {"__name__": "practice"})
+    assert printed.getvalue() == "onset True\n"
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -173,8 +189,26 @@ def test_every_public_name_is_in_the_reference(site: Path) -> None:
         inventory = InventoryFile.load(file, "", lambda base, path: path)
     known = {name for kind in inventory if kind.startswith("py:") for name in inventory[kind]}
     wanted = {f"chaotrain.{name}" for name in ct.__all__}
-    wanted |= {f"chaotrain.torch.{name}" for name in chaotrain.torch.__all__}
+    for module in (getattr(ct, name) for name in ct.__all__):
+        for name in getattr(module, "__all__", ()) if inspect.ismodule(module) else ():
+            # What has a shorter way to it is documented by that.
+            full = f"{module.__name__}.{name}"
+            wanted.add(f"chaotrain.{name}" if f"chaotrain.{name}" in wanted else full)
+    wanted -= SERVING
     assert wanted <= known, wanted - known
+
+
+REGISTRIES = {
+    "networks": [ct.networks.ACTIVATIONS, ct.networks.INITS],
+    "tasks": [ct.tasks.TASKS, ct.tasks.DOWNLOADED, ct.tasks.LOSSES],
+}
+
+
+@pytest.mark.parametrize("page", REGISTRIES)
+def test_the_reference_has_every_name_of_a_registry(page: str) -> None:
+    text = PAGES[f"api/{page}.md"].read_text("utf-8")
+    for registry in REGISTRIES[page]:
+        assert [name for name in registry if f"``{name}``" not in text] == []
 
 
 @pytest.mark.slow

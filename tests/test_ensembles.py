@@ -56,7 +56,9 @@ def test_engine_agrees_with_numpy_until_saturation(mnist: ct.Task) -> None:
     expected = np.array([baseline.l1(a, b) for (a, _), (b, _) in zip(*runs, strict=True)])
     # Two orders of summation are two trajectories; chaos separates them at the rate it separates
     # the ball, from a rounding error that is 1e-8 of d(0) or less.
-    growing = expected < 1e-2 * expected.max()
+    growing = expected < 0.25 * expected.max()
+    # From the first epoch above it on the attractor bounds the distance.
+    growing &= np.arange(len(expected)) < np.argmin(growing)
     assert growing.sum() >= 10
     assert expected[growing][-1] > 100 * expected[0]
     ours = curves.distance.values[0]
@@ -66,14 +68,24 @@ def test_engine_agrees_with_numpy_until_saturation(mnist: ct.Task) -> None:
 
 
 @pytest.mark.parametrize(
-    ("samples", "balls", "replicas", "block"),
-    [(2000, 6, 1, 12), (3001, 2, 5, 12), (2000, 5, 2, 4), (777, 1, 5, 6)],
+    ("samples", "balls", "replicas", "block", "lane"),
+    [
+        (2000, 6, 1, 12, None),
+        (3001, 2, 5, 12, None),
+        (2000, 5, 2, 4, None),
+        (777, 1, 5, 6, None),
+        # In lanes: of whole blocks, with a last block and a last lane that are filled up.
+        (2000, 6, 1, 6, 3),
+        (2000, 5, 2, 4, 2),
+        (777, 4, 5, 6, 1),
+    ],
 )
 def test_without_perturbation_the_distance_is_exactly_zero(
-    mnist: ct.Task, samples: int, balls: int, replicas: int, block: int
+    mnist: ct.Task, samples: int, balls: int, replicas: int, block: int, lane: int | None
 ) -> None:
     system = ct.TrainingMap(ct.networks.mlp([784, 64, 10]), mnist.first(samples, 50))
-    recorded = evolve(system, [10.0] * balls, 6, replicas=replicas, block=block, epsilon=0.0)
+    options = {"replicas": replicas, "block": block, "lane": lane}
+    recorded = evolve(system, [10.0] * balls, 6, epsilon=0.0, **options)
     assert recorded["distance"].shape == (balls, replicas, 7)
     assert np.all(recorded["distance"] == 0.0)
 
@@ -211,11 +223,13 @@ system = ct.TrainingMap(ct.networks.mlp([784, 64, 10]), ct.tasks.load("mnist", 1
 with jax.enable_x64(True):
     balls = [ensembles.ball(system, jax.random.key(i), 2, 1e-8) for i in range(3)]
     etas = jnp.array([5.0, 7.5, 10.0])
-    recorded = ensembles.evolve(system, ensembles.stack(balls), etas, 40, Layout(3, 9, 5))
-digest = hashlib.sha256()
-for name in sorted(recorded):
-    digest.update(recorded[name].tobytes())
-print(digest.hexdigest())
+    # A block of all, and two lanes of blocks, the last of each filled up.
+    for cut in (Layout(3, 9, 5), Layout(3, 4, 5, 2)):
+        recorded = ensembles.evolve(system, ensembles.stack(balls), etas, 40, cut)
+        digest = hashlib.sha256()
+        for name in sorted(recorded):
+            digest.update(recorded[name].tobytes())
+        print(digest.hexdigest())
 """
 
 
@@ -225,7 +239,7 @@ def test_two_processes_agree_bit_for_bit() -> None:
     first, second = (
         subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)
     )
-    assert len(first.strip()) == 64
+    assert [len(line) for line in first.split()] == [64, 64]
     assert first == second
 
 

@@ -147,6 +147,12 @@ def test_best_takes_one_question(tmp_path: Path, arguments: dict[str, Any]) -> N
         study.best(**arguments)
 
 
+@pytest.mark.parametrize("out", [None, 3, b"study"])
+def test_what_is_no_path_is_refused(out: Any) -> None:
+    with pytest.raises(UserError, match=f"^out = {out}: give the path of a study directory$"):
+        ct.sweep(SPIRAL, [0.5], out=out, **GRID)
+
+
 def test_another_system_is_refused_by_its_description(tmp_path: Path) -> None:
     ct.sweep(SPIRAL, [0.5], out=tmp_path / "study", **GRID)
     other = Spiral()

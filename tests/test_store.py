@@ -413,6 +413,17 @@ def test_a_place_that_cannot_be_made_is_refused(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("inside", ["", "deep/study"])
+def test_a_link_that_leads_nowhere_is_refused_with_what_helps(inside: str, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "gone")
+    with pytest.raises(UserError, match="link is a symbolic link that leads nowhere, remove it or"):
+        ct.sweep(tiny.MAP, out=link / inside, **tiny.GRID)
+    assert list(tmp_path.iterdir()) == [link]
+    (tmp_path / "gone").mkdir()  # one that leads to a folder is that folder
+    assert ct.sweep(tiny.MAP, out=link / inside, **tiny.GRID).finished
+
+
 def test_an_empty_directory_is_left_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", _fails)
     with pytest.raises(UserError, match="No space left"):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from jax import Array
 
 from chaotrain import ensembles, layout, maps, schema
 from chaotrain.distances import DISTANCES
-from chaotrain.errors import UserError
+from chaotrain.errors import UserError, first_line
 from chaotrain.experiment import plain, validated
 from chaotrain.explaining import short
 from chaotrain.fields import Count, Memory, Model, Positive, Steps, Width
@@ -89,8 +91,9 @@ def divergence(
     )
     if distance not in DISTANCES:
         raise UserError(f"distance = {distance!r}: choose one of {', '.join(DISTANCES)}")
-    key = maps.as_key(plain(key) if isinstance(key, np.integer) else key)
-    reference = system.init(key) if state is None else state
+    key = maps.as_key(key)
+    reference = initial(system, key, state)
+    check_step(system, reference)
     if perturbed is None:
         check_epsilon(system, reference, settings.epsilon)
         members = ensembles.surround(system, reference, key, replicas, settings.epsilon)
@@ -122,6 +125,76 @@ def check_map(system: Map) -> None:
     probe = getattr(system, "probe", None)
     if probe is not None:
         probe()
+
+
+def initial(system: Map, key: Array, state: State) -> State:
+    """The initial state of a run: the explicit one, or that of the key where it is None.
+
+    Raises:
+        UserError: If the explicit one is not shaped as those of the map.
+    """
+    drawn = system.init(key)
+    if state is None:
+        return drawn
+    given, wanted = _kinds(state), _kinds(drawn)
+    tree, like = str(jax.tree.structure(state)), str(jax.tree.structure(drawn))
+    if given != wanted or tree != like:
+        raise UserError(
+            f"state: it holds {_listed(given)} where system.init(key) has {_listed(wanted)}, "
+            "give a changed copy of that"
+        )
+    return state
+
+
+def check_step(system: Map, state: State) -> None:
+    """Check that the step of a map can be compiled; one with a `probe` has seen to that.
+
+    Raises:
+        UserError: If JAX cannot trace it, or it does not keep the shapes and types of the state.
+    """
+    if hasattr(system, "probe"):
+        return
+
+    def step(state: State, eta: Array) -> Any:
+        stepped, _ = maps.advance(system, state, eta)
+        return stepped, maps.inspect(system, state), maps.coordinates(system, stepped)
+
+    try:
+        jax.eval_shape(system.init, jax.random.key(0))
+        # Members step side by side, which is more than to trace one.
+        one = jax.tree.map(lambda leaf: leaf[None], state)
+        stepped, *_ = jax.eval_shape(jax.vmap(step), one, jnp.ones(1))
+    except Exception as error:  # whatever a step raises on what is not yet a number
+        raise UserError(
+            f"system = {short(system)}: JAX cannot trace it ({first_line(error)[:120]}); write its "
+            "methods with jax.numpy, or measure one trajectory by chaotrain.rescaled_pair"
+        ) from error
+    check_kept(system, one, stepped)
+
+
+def check_kept(system: Map, before: State, after: State) -> None:
+    """Check that a step keeps the shapes and types of a state.
+
+    Raises:
+        UserError: If it does not.
+    """
+    if _kinds(before) != _kinds(after):
+        raise UserError(
+            f"system = {short(system)}: its step changes the shapes or types of the state, "
+            "let it keep them"
+        )
+
+
+def _kinds(state: State) -> list[tuple[str, tuple[int, ...]]]:
+    """The type and shape of every leaf."""
+    return [
+        (str(getattr(leaf, "dtype", type(leaf).__name__)), np.shape(leaf))
+        for leaf in jax.tree.leaves(state)
+    ]
+
+
+def _listed(kinds: list[tuple[str, tuple[int, ...]]]) -> str:
+    return ", ".join(f"{dtype} of shape {shape}" for dtype, shape in kinds[:4]) or "nothing"
 
 
 def check_epsilon(system: Map, state: State, epsilon: float) -> None:

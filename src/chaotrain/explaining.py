@@ -72,6 +72,7 @@ def short(value: Any) -> str:
         text = repr(value)
     except (ValueError, RecursionError):  # an integer of thousands of digits, a deep nesting
         text = f"a huge {type(value).__name__}"
+    text = " ".join(text.split()) if "\n" in text else text  # that of an array
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -160,8 +160,13 @@ def check_makeable(folder: Path) -> None:
         UserError: If not.
     """
     existing = folder
-    while not existing.exists() and existing != existing.parent:
+    while not (existing.exists() or existing.is_symlink()) and existing != existing.parent:
         existing = existing.parent
+    if not existing.exists():
+        raise UserError(
+            f"out = {folder}: {existing} is a symbolic link that leads nowhere, remove it or "
+            "choose another directory"
+        )
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise UserError(
             f"out = {folder}: {existing} is not a directory that can be written, choose another"

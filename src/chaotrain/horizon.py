@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from chaotrain import layout, maps, twins
 from chaotrain.analysis.horizons import Horizon, horizon_of
@@ -54,7 +53,7 @@ def reproducibility_horizon(
     """
     pair = divergence(system, eta, key, epochs=epochs, replicas=1, epsilon=epsilon)
     both = twins.twins_of(system, other)
-    key = maps.as_key(int(key) if isinstance(key, np.integer) else key)
+    key = maps.as_key(key)
     states = jax.tree.map(lambda leaf: leaf[None], both.init(key))
     plan = layout.plan(maps.cost(both), 1, 1, epochs, 2.0)
     rounding = twins.evolve(both, states, jnp.array([float(eta)]), epochs, plan)

@@ -15,7 +15,7 @@ import jax
 from jax import Array
 
 from chaotrain import limit, provenance, tiles, workers
-from chaotrain.balls import check_map
+from chaotrain.balls import check_map, check_step
 from chaotrain.ensembles import Recorded
 from chaotrain.errors import Interrupted, ProvenanceWarning, UserError
 from chaotrain.experiment import CustomExperiment, Experiment, Grid, plain, validated
@@ -211,6 +211,7 @@ def _planned(system: Map, grid: Grid, store: Store) -> tuple[State, Layout]:
     check_map(system)
     store.check(grid)
     reference = system.init(key_of(grid, 0))
+    check_step(system, reference)
     return reference, tiles.plan(system, grid, reference)
 
 

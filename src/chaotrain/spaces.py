@@ -101,7 +101,7 @@ def separation(
     numbers = {"eta": eta, "epochs": epochs, "replicas": replicas, "epsilon": epsilon}
     numbers |= {"every": every, "memory": memory}
     settings = validated(Visits, {name: plain(value) for name, value in numbers.items()})
-    key = maps.as_key(plain(key) if isinstance(key, np.integer) else key)
+    key = maps.as_key(key)
     reference = system.init(key)
     check_epsilon(system, reference, settings.epsilon)
     members = ensembles.surround(system, reference, key, settings.replicas, settings.epsilon)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from filelock import FileLock, Timeout
 from chaotrain import experiment, files, memory, overrides, provenance, tile_files
 from chaotrain.errors import UserError
 from chaotrain.experiment import CustomExperiment, Experiment, Grid
+from chaotrain.explaining import short
 from chaotrain.provenance import Record, Run
 from chaotrain.tile_files import Sizes
 
@@ -41,9 +43,14 @@ class Store:
 
     Args:
         root: The directory.
+
+    Raises:
+        UserError: If it is no path.
     """
 
     def __init__(self, root: str | Path) -> None:
+        if not isinstance(root, str | os.PathLike):
+            raise UserError(f"out = {short(root)}: give the path of a study directory")
         self.root = Path(root)
         self.tiles = self.root / TILES
 

@@ -19,6 +19,7 @@ from chaotrain.store import Balls
 from chaotrain.tangent import following
 from chaotrain.tangent.following import Following
 from chaotrain.tangent.products import check_smooth
+from chaotrain.training import TrainingMap
 
 
 def plan(system: Map, grid: Grid, reference: State) -> Layout:
@@ -37,7 +38,7 @@ def plan(system: Map, grid: Grid, reference: State) -> Layout:
     if grid.follows_tangent:
         _check_tangent(system, reference, grid)
     if grid.horizon:
-        twins.twins_of(system)
+        _check_horizon(system)
     # Beside replicas a tangent is the smaller part; alone it sizes the tiles.
     cost = maps.cost(system if grid.copies else Following.of(system))
     members = 1 + grid.copies
@@ -134,6 +135,16 @@ def compute(
             lambda epochs: tick(done + both * epochs),
         )
     return recorded
+
+
+def _check_horizon(system: Map) -> None:
+    """Check that a system is computed otherwise by itself: nobody gives another one here."""
+    if not isinstance(system, TrainingMap):
+        raise UserError(
+            "horizon = True: it is measured for trainings only; of another map chaotrain."
+            "reproducibility_horizon measures it, given the same map computed otherwise as other"
+        )
+    twins.twins_of(system)
 
 
 def _check_tangent(system: Map, reference: State, grid: Grid) -> None:

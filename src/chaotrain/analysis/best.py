@@ -10,9 +10,10 @@ import xarray as xr
 
 from chaotrain import schema
 from chaotrain.analysis import lengths
-from chaotrain.analysis.arrays import which_ran
+from chaotrain.analysis.arrays import is_number, which_ran
 from chaotrain.analysis.times import censored, check_target, training_time, valid_accuracy
 from chaotrain.errors import UserError
+from chaotrain.explaining import short
 from chaotrain.statistics.averages import (
     Booleans,
     Floats,
@@ -162,9 +163,9 @@ def best_for_epochs(
     """
     dataset = dataset.sortby(schema.LEARNING_RATE)
     grid, recorded = dataset[schema.LEARNING_RATE].values, dataset[schema.EPOCH].values
-    if isinstance(epochs, bool) or not (epochs >= 1 and epochs in recorded):
+    if not (is_number(epochs) and epochs >= 1 and epochs in recorded):
         raise UserError(
-            f"epochs = {epochs} is not in the run: choose a recorded epoch, "
+            f"epochs = {short(epochs)} is not in the run: choose a recorded epoch, "
             f"1 to {int(recorded[-1])}"
         )
     accuracy = _needed_accuracy(dataset)[..., recorded.tolist().index(epochs)]

@@ -8,16 +8,17 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from chaotrain.analysis.arrays import if_recorded
+from chaotrain.analysis.arrays import if_recorded, is_number
 from chaotrain.errors import UserError
+from chaotrain.explaining import short
 from chaotrain.statistics.averages import Booleans, Floats
 
 
 def check_target(target: float) -> None:
     """Refuse what is no test accuracy."""
-    if isinstance(target, bool) or not 0 < target <= 1:
+    if not (is_number(target) and 0 < target <= 1):
         raise UserError(
-            f"target = {target} is no test accuracy: give a number above 0 and at most 1"
+            f"target = {short(target)} is no test accuracy: give a number above 0 and at most 1"
         )
 
 

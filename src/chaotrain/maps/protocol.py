@@ -26,11 +26,18 @@ from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar, runtime_checka
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+
+from chaotrain.errors import UserError
+from chaotrain.explaining import short
 
 State = Any
 Key = int | Array
 Observables = dict[str, Array]
+
+# The seeds that JAX makes a key of.
+LARGEST = 2**63
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,8 +76,27 @@ def in_float64(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def as_key(key: Key) -> Array:
-    """A JAX key from an integer seed, or the key itself."""
-    return jax.random.key(key) if isinstance(key, int) else key
+    """A JAX key from an integer seed, or the key itself.
+
+    Raises:
+        UserError: If it is neither.
+
+    Example:
+        >>> as_key(0) == as_key(jax.random.key(0))
+        Array(True, dtype=bool)
+    """
+    if isinstance(key, int | np.integer) and -LARGEST <= key < LARGEST:
+        return jax.random.key(int(key))
+    if isinstance(key, Array | np.ndarray) and _is_key(key):
+        return key
+    raise UserError(f"key = {short(key)}: give an integer of at most 64 bits, or one JAX key")
+
+
+def _is_key(key: Array | np.ndarray) -> bool:
+    """Whether this is one key, of the new kind or the old."""
+    if jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        return key.ndim == 0
+    return key.dtype == jnp.uint32 and key.ndim == 1
 
 
 def coordinates(system: Map, state: State) -> State:

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from chaotrain import distances, maps
+from chaotrain.balls import check_kept
 from chaotrain.errors import UserError, first_line
 from chaotrain.explaining import short
 from chaotrain.maps import Map, Observables, State
@@ -130,15 +131,7 @@ def check_smooth(system: Map, state: State, eta: float) -> None:
     except UserError:
         _check_fits(system, state)
         raise
-    before, after = (
-        [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(tree)] for tree in (state, stepped)
-    )
-    if before != after:
-        _check_fits(system, state)
-        raise UserError(
-            f"system = {short(system)}: its step changes the shapes or types of the state, "
-            "let it keep them"
-        )
+    check_kept(system, state, stepped)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from jax import Array
 from pydantic import Field
 
 from chaotrain import ensembles, layout, maps
-from chaotrain.balls import check_map
+from chaotrain.balls import check_map, initial
 from chaotrain.distances import DISTANCES
 from chaotrain.errors import UserError
 from chaotrain.experiment import plain, validated
@@ -57,9 +57,13 @@ def checked(system: Map, norm: str, **numbers: Any) -> Settings:
 
 
 def start_of(system: Map, key: Key, state: State) -> tuple[Array, State]:
-    """The key as JAX has it, and the initial state: the explicit one, or that of the key."""
-    key = maps.as_key(int(key) if isinstance(key, np.integer) else key)
-    return key, system.init(key) if state is None else state
+    """The key as JAX has it, and the initial state: the explicit one, or that of the key.
+
+    Raises:
+        UserError: On a key that is none, or a state that does not fit.
+    """
+    key = maps.as_key(key)
+    return key, initial(system, key, state)
 
 
 def moves(system: Map, state: State, key: Array) -> list[Array]:
