@@ -183,7 +183,9 @@ def test_what_is_not_begun_and_an_anatomy_are_refused(chaotrain: Command, made: 
     refused(chaotrain("compare", "begun", made / "two"), "begun has no finished tile yet")
     Path("dissected").mkdir()
     Path("dissected/anatomy.toml").write_text("eta = 1.0\n")
-    refused(chaotrain("compare", made / "two", "dissected"), "dissected is not a study")
+    refused(
+        chaotrain("compare", made / "two", "dissected"), "dissected holds an anatomy, not a study"
+    )
     Path("file").write_text("")
     refused(chaotrain("compare", made / "one", made / "two", "--out", "file"), "file")
 

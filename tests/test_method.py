@@ -229,7 +229,10 @@ class Unsmooth:
 def test_what_no_tangent_can_follow_is_refused(tmp_path: Path, method: str) -> None:
     out = tmp_path / "study"
     own = trained(batch_size=50, noise="own")
-    for system, words in ((own, f"method = '{method}': noise = 'own'"), (Unsmooth(), "derivative")):
+    for system, words in (
+        (own, f"method = '{method}': noise = 'own'"),
+        (Unsmooth(), "rescaled_pair"),
+    ):
         with pytest.raises(UserError, match=words) as refused:
             ct.sweep(system, [0.1], out=out, method=method, **GRID)
         assert "\n" not in str(refused.value)

@@ -104,6 +104,7 @@ def best_for_target(
         mean time 2.0 of 2 epochs, reached by 100% of the initialisations.
     """
     check_target(target)
+    target = float(target)
     dataset = dataset.sortby(schema.LEARNING_RATE)
     grid, epochs = dataset[schema.LEARNING_RATE].values, dataset[schema.EPOCH].values
     accuracy = _needed_accuracy(dataset)
@@ -124,7 +125,7 @@ def best_for_target(
         learning_rate=chosen,
         low=low,
         high=high,
-        target=float(target),
+        target=target,
         epochs=int(epochs[-1]),
         time=_at(grid, mean, chosen),
         share=_at(grid, share, chosen),
