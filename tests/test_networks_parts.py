@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax import Array
+from jax import Array, test_util
 from scipy import special, stats
 
 import chaotrain as ct
@@ -246,6 +246,19 @@ def test_dropout_needs_a_key_and_keeps_the_mean() -> None:
     mean = float(jnp.sum(terms))
     assert float(outputs.mean()) == pytest.approx(mean, abs=4 * deviation / math.sqrt(3000))
     assert float(outputs.std()) == pytest.approx(deviation, rel=0.06)
+
+
+def test_dropout_has_the_gradient_of_what_its_key_leaves() -> None:
+    """In evaluation it is that of any network: tests/test_conformance.py."""
+    network = ct.networks.mlp([5, 6, 6, 3], dropout=0.3)
+    parameters = network.init(jax.random.key(0), "float64")
+    x = jnp.asarray(np.random.default_rng(1).normal(size=(7, 5)))
+
+    def value(parameters: ct.networks.Parameters) -> Array:
+        return jnp.sum(jnp.sin(network.apply(parameters, x, jax.random.key(5))))
+
+    tolerance = {"atol": 1e-7, "rtol": 1e-7, "eps": 1e-5}
+    test_util.check_grads(value, (parameters,), 1, ("fwd", "rev"), **tolerance)
 
 
 def test_dropout_draws_every_layer_and_sample_anew_and_each_key_once() -> None:

@@ -18,44 +18,20 @@ import numpy as np
 import pytest
 
 import chaotrain as ct
+import small_files
 from chaotrain import tasks
 from chaotrain.tasks import cifar, fashion_mnist, fetch
-
-RANDOM = np.random.default_rng(4)
-
-
-def idx_file(array: np.ndarray) -> bytes:
-    """An array of bytes in the IDX format."""
-    return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.tobytes()
+from small_files import put
 
 
 @pytest.fixture
 def fashion(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Four small files in the place of Fashion-MNIST's, whose digests are those recorded."""
-    contents = {}
-    for part, count in (("train", 20), ("t10k", 10)):
-        pictures = RANDOM.integers(256, size=(count, 28, 28)).astype(np.uint8)
-        contents[f"{part}-images-idx3-ubyte"] = idx_file(pictures)
-        contents[f"{part}-labels-idx1-ubyte"] = idx_file(np.arange(count, dtype=np.uint8) % 10)
-    files = {}
-    for name, content in contents.items():
-        files[f"{name}.gz"] = gzip.compress(content, mtime=0)
-        shas = (hashlib.sha256(data).hexdigest() for data in (content, files[f"{name}.gz"]))
-        monkeypatch.setitem(fashion_mnist.FILES, name, fashion_mnist.Digests(*shas))
-    return files
+    return small_files.fashion(monkeypatch)
 
 
 @pytest.fixture
 def batches(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """Six small files in the place of CIFAR-10's."""
-    contents = {}
-    for name in cifar.FILES:
-        records = RANDOM.integers(256, size=(10, cifar.RECORD)).astype(np.uint8)
-        records[:, 0] = RANDOM.permutation(10)
-        contents[name] = records.tobytes()
-        digest = hashlib.md5(contents[name], usedforsecurity=False).hexdigest()
-        monkeypatch.setitem(cifar.FILES, name, digest)
-    return contents
+    return small_files.batches(monkeypatch)
 
 
 @pytest.fixture(autouse=True)
@@ -83,13 +59,6 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         yield f"http://127.0.0.1:{serving.server_port}", folder
         serving.shutdown()
         thread.join()
-
-
-def put(folder: Path, files: dict[str, bytes]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-    return folder
 
 
 def archive(contents: dict[str, bytes], level: int = 9) -> bytes:
