@@ -25,7 +25,7 @@ from architecture import (
 LAYERS = """
 errors schema
 signals processors explaining files distances memory archives
-overrides fields importing maps
+overrides fields importing maps arguments
 layout lanes course networks tasks optimizers
 training ensembles alignment
 twins

@@ -82,7 +82,7 @@ def test_an_augmentation_that_does_not_fit_is_refused_when_the_map_is_made(
         (lambda outputs, targets: outputs, r"float64 of shape \(8, 3\) for 8 samples"),
         (lambda outputs, targets: jnp.mean(outputs), r"of shape \(\)"),
         (lambda outputs: outputs[:, 0], "fails"),
-        (3, "fails"),
+        (3, "loss = 3: give a function"),
     ],
 )
 def test_a_loss_that_is_not_one_number_a_sample_is_refused(

@@ -69,7 +69,7 @@ def test_loss_is_chosen_by_name_before_the_data_is_read(monkeypatch: pytest.Monk
     assert other.loss is ct.tasks.mean_squared_error
     assert ct.tasks.load("iris").loss is ct.tasks.cross_entropy
     monkeypatch.setitem(ct.tasks.TASKS, "iris", pytest.fail)
-    with pytest.raises(ct.UserError, match=r"loss = 'mse' is unknown; losses are cross-entropy"):
+    with pytest.raises(ct.UserError, match=r"loss = 'mse' is unknown; choose one of cross-entropy"):
         ct.tasks.load("iris", loss="mse")
     with pytest.raises(ct.UserError, match="did you mean cross-entropy"):
         ct.tasks.load("iris", loss="cross_entropy")

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from jax import Array
 
-from chaotrain import ensembles, layout, maps, schema
+from chaotrain import arguments, ensembles, layout, maps, schema
 from chaotrain.distances import DISTANCES
 from chaotrain.errors import UserError, first_line
 from chaotrain.experiment import plain, validated
@@ -89,8 +89,7 @@ def divergence(
     settings = validated(
         Settings, {name: plain(value) for name, value in {**numbers, "memory": memory}.items()}
     )
-    if distance not in DISTANCES:
-        raise UserError(f"distance = {distance!r}: choose one of {', '.join(DISTANCES)}")
+    measure = arguments.entry("distance", distance, DISTANCES)
     key = maps.as_key(key)
     reference = initial(system, key, state)
     check_step(system, reference)
@@ -105,7 +104,7 @@ def divergence(
         jnp.array([settings.eta]),
         settings.epochs,
         layout.plan(maps.cost(system), 1, 1 + replicas, settings.epochs, settings.memory),
-        distance=DISTANCES[distance],
+        distance=measure,
         progress=progress,
     )
     return labelled({name: array[0] for name, array in recorded.items()})

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-
-from chaotrain.errors import UserError
 
 REMEDIES = {
     "int_type": "give a whole number",
@@ -84,16 +81,6 @@ def printable(text: str) -> str:
         a\x1b[2Jb
     """
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def check_strength(field: str, value: float) -> None:
-    """Check that a strength is a number from 0 on.
-
-    Raises:
-        UserError: If it is negative or not finite.
-    """
-    if not (value >= 0 and math.isfinite(value)):
-        raise UserError(f"{field} = {value}: give a finite number, 0 or more")
 
 
 def _most_precise(errors: list[ErrorDetails]) -> ErrorDetails:

@@ -13,8 +13,9 @@ import jax.numpy as jnp
 import optax
 import optax.contrib
 
+from chaotrain import arguments
 from chaotrain.errors import UserError
-from chaotrain.explaining import check_strength, near, short
+from chaotrain.explaining import near
 
 Optimizer = Callable[[Any], optax.GradientTransformation]
 
@@ -115,27 +116,25 @@ def named(
         >>> ct.optimizers.named("adam", {"b1": 0.8}).__name__
         'adam(b1=0.8)'
     """
-    check_strength("weight_decay", weight_decay)
+    arguments.strength("weight_decay", weight_decay)
     known = _known()
-    if name in REFUSED:
+    if isinstance(name, str) and name in REFUSED:
         raise UserError(f"optimizer = {name}: {REFUSED[name]}, choose another")
-    if name not in known:
-        raise UserError(f"optimizer = {short(name)} is unknown{near(name, known, 'choose one of')}")
-    allowed = list(inspect.signature(known[name]).parameters)[1:]
+    rule = arguments.entry("optimizer", name, known)
+    allowed = list(inspect.signature(rule).parameters)[1:]
+    remedy = 'give a table of arguments, like {"momentum": 0.9}'
+    arguments.instance("optimizer.options", options or {}, Mapping, remedy)
     options = dict(options or {})
     _check_names("optimizer.options", options, allowed)
     plan = None
     if schedule is not None:
+        remedy = 'give a table, like {"name": "cosine", "decay_steps": 100}'
+        arguments.instance("optimizer.schedule", schedule, Mapping, remedy)
         rest = dict(schedule)
         title = rest.pop("name", None)
-        if title not in SCHEDULES:
-            raise UserError(
-                f"optimizer.schedule.name = {short(title)} is unknown"
-                f"{near(str(title), SCHEDULES, 'choose one of')}"
-            )
-        function, fixed = SCHEDULES[title]
-        arguments = inspect.signature(getattr(optax, function)).parameters
-        _check_names("optimizer.schedule", rest, [a for a in arguments if a not in fixed])
+        function, fixed = arguments.entry("optimizer.schedule.name", title, SCHEDULES)
+        others = inspect.signature(getattr(optax, function)).parameters
+        _check_names("optimizer.schedule", rest, [a for a in others if a not in fixed])
         plan = (title, tuple(sorted(rest.items())))
     found = Named(name, tuple(sorted(options.items())), plan, weight_decay)
     _try(found)
@@ -187,6 +186,10 @@ def _is_weight(parameters: Any) -> Any:
 MOST_BUFFERS = 10**5
 
 
+def _is_inexact(leaf: Any) -> bool:
+    return bool(jnp.issubdtype(leaf.dtype, jnp.inexact))
+
+
 def _check_names(field: str, given: Mapping[str, Any], allowed: list[str]) -> None:
     for option in given:
         if option not in allowed:
@@ -206,7 +209,9 @@ def _try(optimizer: Named) -> None:
         if sum(leaf.size for leaf in buffers) > MOST_BUFFERS:
             raise ValueError("its buffers are too large")
         starts = [optimizer(eta).init(tree) for eta in (0.0, 1.0)]
-        optimizer(1.0).update(tree, starts[1], tree)
+        stepped = jax.tree.leaves(optimizer(1.0).update(tree, starts[1], tree))
+        if not all(jnp.isfinite(leaf).all() for leaf in stepped if _is_inexact(leaf)):
+            raise ValueError("its step along a gradient of 1 is not finite")
     except Exception as error:
         reason = f"optax refuses it ({' '.join(str(error).split())[:120]})"
         raise UserError(f"optimizer = {optimizer.__name__}: {reason}") from None

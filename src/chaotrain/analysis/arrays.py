@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,6 @@ from chaotrain import schema
 from chaotrain.statistics.averages import Booleans, Floats
 
 _BALL_VARIABLES = schema.RECORDED | schema.DERIVED
-
-
-def is_number(value: Any) -> bool:
-    """Return whether a value is one number; a text is none, nor is a truth value."""
-    plain = value.item() if getattr(value, "ndim", None) == 0 else value
-    return isinstance(plain, Real) and not isinstance(plain, bool)
 
 
 def ordered(dataset: xr.Dataset, name: str) -> NDArray[Any]:

@@ -10,8 +10,9 @@ import xarray as xr
 
 from chaotrain import schema
 from chaotrain.analysis import lengths
-from chaotrain.analysis.arrays import is_number, which_ran
+from chaotrain.analysis.arrays import which_ran
 from chaotrain.analysis.times import censored, check_target, training_time, valid_accuracy
+from chaotrain.arguments import is_number
 from chaotrain.errors import UserError
 from chaotrain.explaining import short
 from chaotrain.statistics.averages import (

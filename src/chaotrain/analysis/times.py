@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from chaotrain.analysis.arrays import if_recorded, is_number
+from chaotrain.analysis.arrays import if_recorded
+from chaotrain.arguments import is_number
 from chaotrain.errors import UserError
 from chaotrain.explaining import short
 from chaotrain.statistics.averages import Booleans, Floats

@@ -9,8 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from chaotrain.errors import UserError
-from chaotrain.explaining import near
+from chaotrain import arguments
 
 Activation = Callable[[Array], Array]
 
@@ -35,7 +34,4 @@ def activation_named(name: str) -> Activation:
         >>> float(activation_named("identity")(2.0))
         2.0
     """
-    if name not in ACTIVATIONS:
-        hint = near(str(name), ACTIVATIONS, "choose one of")
-        raise UserError(f"activation = {name!r} is unknown{hint}")
-    return ACTIVATIONS[name]
+    return arguments.entry("activation", name, ACTIVATIONS)

@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from chaotrain import arguments
 from chaotrain.errors import UserError
-from chaotrain.explaining import near
 from chaotrain.networks.activations import activation_named
 from chaotrain.networks.inits import Draw, init_named
 from chaotrain.networks.mlp import columns, dense, forward, scaled
@@ -201,20 +201,18 @@ def _check(
     hidden: Sequence[int],
     pooling: str,
 ) -> None:
-    if len(shape) != 3 or min(shape) < 1:
-        raise UserError(f"shape = {tuple(shape)}: give height, width and channels of an image")
-    if not channels:
-        raise UserError("channels = []: give the channels of at least one convolution")
-    sizes = {"outputs": [outputs], "channels": channels, "kernel": [kernel], "hidden": hidden}
-    for field, values in sizes.items():
-        if any(value < 1 for value in values):
-            given = values[0] if field in ("outputs", "kernel") else list(values)
-            raise UserError(f"{field} = {given}: give at least 1")
+    if len(arguments.wholes("shape", shape, OF_IMAGE)) != 3:
+        raise UserError(f"shape = {tuple(shape)}: {OF_IMAGE}")
+    arguments.wholes("channels", channels, "give channels, whole numbers of at least 1", least=1)
+    arguments.wholes("hidden", hidden, "give widths, whole numbers of at least 1")
+    for field, value in {"outputs": outputs, "kernel": kernel}.items():
+        arguments.whole(field, value, "give a whole number of at least 1")
     if min(shape[:2]) < 2 ** len(channels):
         raise UserError(
             f"channels = {list(channels)}: {len(channels)} poolings leave nothing of an image of "
             f"{shape[0]} x {shape[1]}, give fewer"
         )
-    if pooling not in POOLINGS:
-        hint = near(str(pooling), POOLINGS, "choose one of")
-        raise UserError(f"pooling = {pooling!r} is unknown{hint}")
+    arguments.entry("pooling", pooling, POOLINGS)
+
+
+OF_IMAGE = "give height, width and channels of an image, whole numbers of at least 1"

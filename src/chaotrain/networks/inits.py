@@ -21,8 +21,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from chaotrain import arguments
 from chaotrain.errors import UserError
-from chaotrain.explaining import near
+from chaotrain.explaining import short
 
 # (key, shape (..., in, out), dtype) → a weight.
 INITS: dict[str, Callable[..., Array]] = {
@@ -57,11 +58,9 @@ def init_named(name: str, scale: float = 1.0) -> Draw:
         >>> abs(weight @ weight.T).round(5).tolist()
         [[4.0, 0.0, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, 4.0]]
     """
-    if name not in INITS:
-        raise UserError(f"init = {name!r} is unknown{near(str(name), INITS, 'choose one of')}")
-    if not 0 < scale < math.inf:
-        raise UserError(f"scale = {scale}: give a number above 0")
-    distribution = INITS[name]
+    distribution = arguments.entry("init", name, INITS)
+    if not (arguments.is_number(scale) and 0 < scale < math.inf):
+        raise UserError(f"scale = {short(scale)}: give a number above 0")
 
     def draw(key: Array, shape: tuple[int, ...], dtype: Any) -> tuple[Array, Array]:
         weight = distribution(key, shape, dtype) * jnp.asarray(scale, dtype)

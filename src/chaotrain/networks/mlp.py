@@ -10,7 +10,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from chaotrain import arguments
 from chaotrain.errors import UserError
+from chaotrain.explaining import short
 from chaotrain.networks.activations import Activation, activation_named
 from chaotrain.networks.inits import Draw, init_named
 from chaotrain.networks.network import Network, Parameters
@@ -50,10 +52,10 @@ def mlp(
         >>> ct.networks.mlp([64, 32, 32, 10], "relu", "he", dropout=0.1).name
         'mlp 64-32-32-10 relu he dropout 0.1'
     """
-    if len(layers) < 2 or any(width < 1 for width in layers):
-        raise UserError(f"layers = {list(layers)}: give at least two widths, each at least 1")
-    if not 0 <= dropout < 1:
-        raise UserError(f"dropout = {dropout}: give a share of at least 0 and below 1")
+    remedy = "give at least two widths, whole numbers of at least 1"
+    layers = arguments.wholes("layers", layers, remedy, least=2)
+    if not (arguments.is_number(dropout) and 0 <= dropout < 1):
+        raise UserError(f"dropout = {short(dropout)}: give a share of at least 0 and below 1")
     squash, draw = activation_named(activation), init_named(init, scale)
 
     def initialise(key: Array, dtype: Any) -> Parameters:

@@ -12,12 +12,10 @@ import numpy as np
 from jax import Array
 from pydantic import Field
 
-from chaotrain import ensembles, layout, maps
+from chaotrain import arguments, ensembles, layout, maps
 from chaotrain.balls import check_map, initial
 from chaotrain.distances import DISTANCES
-from chaotrain.errors import UserError
 from chaotrain.experiment import plain, validated
-from chaotrain.explaining import near
 from chaotrain.fields import Count, Model, Positive, Steps
 from chaotrain.maps import Key, Map, State
 from chaotrain.tangent.products import floating, with_floating
@@ -51,8 +49,7 @@ def checked(system: Map, norm: str, **numbers: Any) -> Settings:
         UserError: In one line on what is not.
     """
     check_map(system)
-    if norm not in DISTANCES:
-        raise UserError(f"norm = {norm!r} is unknown{near(str(norm), DISTANCES, 'choose one of')}")
+    arguments.entry("norm", norm, DISTANCES)
     return validated(Settings, {name: plain(value) for name, value in numbers.items()})
 
 

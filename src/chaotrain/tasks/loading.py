@@ -43,7 +43,7 @@ OWN = "FILE.npz, FILE.csv or package.module:function"
 
 
 def load(
-    name: str,
+    name: str | Path,
     train_size: int | None = None,
     test_size: int | None = None,
     *,
@@ -79,16 +79,19 @@ def load(
     return task if loss is None else task.with_loss(loss)
 
 
-def _read(name: str, data_dir: str | Path | None) -> Task:
+def _read(name: str | Path, data_dir: str | Path | None) -> Task:
+    if not isinstance(name, str | Path):
+        raise UserError(f"task = {short(name)}: give the name of a task, or {OWN}")
     if data_dir is not None and name in DOWNLOADED:
-        return DOWNLOADED[name](data_dir)
+        return DOWNLOADED[str(name)](data_dir)
     if name in TASKS:
-        return TASKS[name]()
+        return TASKS[str(name)]()
     suffix = Path(name).suffix.lower()
     if suffix == ".npz":
         return own_files.from_npz(name)
     if suffix == ".csv":
         return own_files.from_csv(name)
+    name = str(name)
     if ":" in name:
         return own_function.from_function(name)
     hint = near(name, TASKS, "")

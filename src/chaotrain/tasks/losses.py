@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from chaotrain import arguments
 from chaotrain.errors import UserError
-from chaotrain.explaining import near
 
 PerSample = Callable[[Array, Array], Array]
 
@@ -116,9 +116,7 @@ def named(name: str) -> PerSample:
     Raises:
         UserError: On another name.
     """
-    if name not in LOSSES:
-        raise UserError(f"loss = {name!r} is unknown{near(name, LOSSES, 'losses are')}")
-    return LOSSES[name]
+    return arguments.entry("loss", name, LOSSES)
 
 
 def name_of(loss: PerSample) -> str:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from chaotrain import arguments
 from chaotrain.errors import UserError
+from chaotrain.explaining import short
 from chaotrain.tasks import checks
 from chaotrain.tasks.losses import (
     OF_LABELS,
@@ -80,11 +82,19 @@ class Task:
                     f"{train} and {test} have samples of shapes {sizes[0]} and {sizes[1]}: "
                     "give samples of one shape"
                 )
-        if self.shape is not None and math.prod(self.shape) != self.inputs[0].size:
-            raise UserError(
-                f"shape = {self.shape}: a sample has {self.inputs[0].size} numbers, "
-                "give a shape of as many"
-            )
+        if self.shape is not None:
+            numbers = self.inputs[0].size
+            remedy = f"a sample has {numbers} numbers, give a shape of as many"
+            if math.prod(arguments.wholes("shape", self.shape, remedy)) != numbers:
+                raise UserError(f"shape = {self.shape}: {remedy}")
+        if not (arguments.is_number(self.target) and 0 < self.target <= 1):
+            raise UserError(f"target = {short(self.target)}: give a score above 0 and of at most 1")
+        for name, function in (("loss", self.loss), ("score", self.score)):
+            if not callable(function):
+                raise UserError(
+                    f"{name} = {short(function)}: give a function of outputs and targets, to one "
+                    "number a sample"
+                )
         if self.labelled:
             checks.below("targets", self.targets, self.outputs)
             checks.below("test_targets", self.test_targets, self.outputs)
@@ -206,10 +216,9 @@ class Task:
             ("train_size", train_size, len(self.inputs)),
             ("test_size", test_size, len(self.test_inputs)),
         ):
-            if size is not None and not 1 <= size <= held:
-                raise UserError(
-                    f"{what} = {size}: {self.name} has {held} samples, choose 1 to {held}"
-                )
+            if size is not None:
+                remedy = f"{self.name} has {held} samples, choose 1 to {held}"
+                arguments.whole(what, size, remedy, most=held)
         if train_size is None and test_size is None:
             return self
         targets, test_targets = self.targets[:train_size], self.test_targets[:test_size]

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from chaotrain.explaining import check_strength
+from chaotrain import arguments
 
 
 def weights_of(parameters: Any) -> list[Array]:
@@ -37,8 +37,8 @@ class Penalty:
     l2: float = 0.0
 
     def __post_init__(self) -> None:
-        check_strength("l1", self.l1)
-        check_strength("l2", self.l2)
+        arguments.strength("l1", self.l1)
+        arguments.strength("l2", self.l2)
 
     def __bool__(self) -> bool:
         return self.l1 > 0 or self.l2 > 0

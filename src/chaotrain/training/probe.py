@@ -109,6 +109,12 @@ def check_optimizer(optimizer: Any, network: Network, dtype: str) -> None:
         return optimizer(0.1).update(parameters, buffers, parameters)
 
     _shape(f"{name}: its step along the gradient fails", step, parameters)
+    for leaf in jax.tree.leaves(jax.eval_shape(starts(0.1), parameters)):
+        if jnp.issubdtype(leaf.dtype, jnp.inexact) and leaf.dtype != dtype:
+            raise UserError(
+                f"{name}: its buffers are {leaf.dtype}, and rounding would be theirs; let them be "
+                f"{dtype}, like the parameters"
+            )
     first, other = (_traced(starts(eta), (parameters,)) for eta in (0.5, 1.0))
     if str(first) != str(other) or not _same(first.consts, other.consts):
         raise UserError(

@@ -18,6 +18,7 @@ from chaotrain.networks import Network, Parameters
 from chaotrain.optimizers import Optimizer
 from chaotrain.tasks import Task
 from chaotrain.training import probe
+from chaotrain.training.checks import check_parts
 from chaotrain.training.cost import epoch, shape_of
 from chaotrain.training.description import described
 from chaotrain.training.idle import Busy, narrowed, widened
@@ -56,7 +57,8 @@ class TrainingMap:
             more) in both.
 
     Raises:
-        UserError: On a name or size out of range, or a network that does not fit the task.
+        UserError: On a name or size out of range, a part that is none, or a network that does not
+            fit the task.
 
     Example:
         >>> import numpy as np
@@ -100,18 +102,9 @@ class TrainingMap:
         noise: str = "common",
         measured: str = "parameters",
     ) -> None:
-        for field, value, known in (
-            ("dtype", dtype, ("float64", "float32")),
-            ("noise", noise, ("common", "own")),
-            ("measured", measured, ("parameters", "state")),
-        ):
-            if value not in known:
-                raise UserError(f"{field} = {value!r} is unknown: choose {' or '.join(known)}")
+        names = {"dtype": dtype, "noise": noise, "measured": measured}
+        check_parts(network, task, penalty, batch_size, **names)
         self.samples = len(task.inputs)
-        if batch_size is not None and not 1 <= batch_size <= self.samples:
-            raise UserError(
-                f"batch_size = {batch_size}: choose 1 to {self.samples}, the training samples"
-            )
         self.network, self.optimizer, self.dtype = network, optimizer, dtype
         self.penalty, self.batch_size, self.augment = penalty, batch_size, augment
         self.noise, self.measured = noise, measured
