@@ -78,13 +78,15 @@ class Ensemble:
             balls = [
                 ensembles.ball(self.system, jax.random.key(i), 1, 1e-8) for i in range(number // 2)
             ]
-            self.states = ensembles.stack(balls)
-            self.etas = jnp.full(number // 2, 5.0)
+            tiles = self.plan.tiles(number // 2)
+            self.tiles = [ensembles.stack([balls[ball] for ball in tile]) for tile in tiles]
 
     def run(self) -> None:
-        """Evolve them."""
+        """Evolve them, tile by tile."""
         with jax.enable_x64(True):
-            ensembles.evolve(self.system, self.states, self.etas, EPOCHS, self.plan)
+            for states in self.tiles:
+                etas = jnp.full(len(jax.tree.leaves(states)[0]), 5.0)
+                ensembles.evolve(self.system, states, etas, EPOCHS, self.plan)
 
 
 def _fill(budget: float) -> dict[str, float]:

@@ -27,13 +27,13 @@ from chaotrain.workers import Recipe
 from scale_lines import Line
 
 ROUNDS = 3
-# A ball a tile, since there is memory for no more: 24 tiles.
+# A ball a tile, since there is memory for no more: 48 tiles, half a minute with one worker.
 SMALL = [
     "train_size = 1000",
     "test_size = 100",
     "learning_rates = [2.5, 5.0, 7.5, 10.0]",
-    "inits = 6",
-    "epochs = 40",
+    "inits = 12",
+    "epochs = 160",
     "memory = 0.02",
 ]
 # Side of the matrices of the bare products, and how long they run, in seconds.

@@ -53,6 +53,8 @@ def test_a_layout_keeps_to_its_limits(
     assert 1 <= found.epochs_per_call <= epochs + 1
     work = flops * members * (epochs + 1)
     assert found.balls_per_tile == 1 or found.balls_per_tile * work <= layout.TILE_FLOPS
+    together = found.balls_per_tile * members * size
+    assert found.balls_per_tile == 1 or together <= layout.TILE_BYTES
     side_by_side = found.balls_per_tile * members
     call = flops * side_by_side * found.epochs_per_call
     assert found.epochs_per_call == 1 or call <= layout.CALL_FLOPS
@@ -61,8 +63,7 @@ def test_a_layout_keeps_to_its_limits(
     whole = plan(cost, balls, members, epochs, memory, cached=False)
     assert whole.members_per_block >= found.members_per_block
     assert whole.balls_per_lane is None
-    small = {"members_per_block": found.members_per_block, "balls_per_lane": found.balls_per_lane}
-    assert dataclasses.replace(whole, **small) == found
+    assert whole.balls_per_tile >= found.balls_per_tile
     # Blocks are as even as can be, since the last one is filled up.
     blocks = -(-each * members // found.members_per_block)
     assert blocks * found.members_per_block - each * members < blocks

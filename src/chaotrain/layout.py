@@ -20,6 +20,9 @@ GIB = 2**30
 # A tile is as much as one is willing to lose to a kill, a call as long as an interrupt may wait.
 TILE_FLOPS = 2e12
 CALL_FLOPS = 5e10
+# On a processor the states of a tile, which every epoch passes over, stay in the shared cache where
+# the members of a tile need no more than this while they step: half as much again otherwise.
+TILE_BYTES = 2**28
 # On a processor more members than these side by side step slower: a product of a dozen runs at
 # full speed, and what they need leaves the cache.
 BLOCK, CACHE = 12, 2**20
@@ -84,7 +87,8 @@ def plan(
             f"memory = {memory} GiB: one network needs {size / GIB:.2g} GiB, raise memory"
         )
     per_tile = int(TILE_FLOPS // (flops * members * (epochs + 1)))
-    balls_per_tile = max(1, min(balls, per_tile, fitting // members))
+    together = min(fitting, int(TILE_BYTES // size)) if cached else fitting
+    balls_per_tile = max(1, min(balls, per_tile, together // members))
     side_by_side = balls_per_tile * members
     most = min(fitting, max(BLOCK, int(CACHE // size // BLOCK) * BLOCK)) if cached else fitting
     lanes = _lanes(balls_per_tile, members) if cached else 1

@@ -70,7 +70,7 @@ def products(function: Callable[[Any], Any], state: Any) -> float:
 
 def epoch(
     network: Network,
-    parameters: Parameters,
+    state: Any,
     used: Parameters,
     chunk: Any,
     samples: int,
@@ -80,15 +80,17 @@ def epoch(
 
     Args:
         network: The network.
-        parameters: The shapes of its parameters.
+        state: The shapes of its parameters and of the optimiser's buffers.
         used: Those of the ones that samples meet.
         chunk: The shape of the samples (samples, ...) that a product takes at once.
         samples: All samples of an epoch.
         gathers: Whether every member gathers its own chunk.
     """
-    size, busy = (sum(leaf.size for leaf in jax.tree.leaves(t)) for t in (parameters, used))
+    kept, busy = (sum(leaf.size for leaf in jax.tree.leaves(t)) for t in (state, used))
     one = forward(network, used, chunk)
-    numbers = 2.0 * one.activations + 6.0 * size + (chunk.size if gathers else 0)
+    # The last two are measured (`make bench-scale`): a state has copies before and after a step, in
+    # its lane and in its block, and a gradient has those of its chunks.
+    numbers = 2.0 * one.activations + 6.0 * kept + 4.0 * busy + (chunk.size if gathers else 0)
     return Cost(
         flops=max(6.0 * busy * samples, 3.0 * one.flops * samples / chunk.shape[0]),
         bytes=chunk.dtype.itemsize * numbers,

@@ -209,14 +209,15 @@ class TrainingMap:
 
     def cost(self) -> Cost:
         """Three passes of products a sample; activations of a chunk forwards and backwards."""
-        parameters = jax.eval_shape(self.init, jax.random.key(0)).parameters
+        parameters, buffers, _ = jax.eval_shape(self.init, jax.random.key(0))
         used = jax.eval_shape(partial(narrowed, self.network, self.busy), parameters)
         length = self.train.weights.shape[1]
         if self.batch_size is not None:
             length = min(length, self.batch_size)
         chunk = shape_of((length, *self.train.inputs.shape[2:]), self.dtype)
         gathers = self.batch_size is not None
-        return epoch(self.network, parameters, used, chunk, self.train.weights.size, gathers)
+        state = parameters, buffers
+        return epoch(self.network, state, used, chunk, self.train.weights.size, gathers)
 
     @in_float64
     def probe(self) -> None:
