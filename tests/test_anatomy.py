@@ -245,6 +245,33 @@ def test_a_directory_of_another_run_is_refused(
     refused(chaotrain(*ARGUMENTS), "anatomy.toml was altered")
 
 
+def test_several_initialisations_have_a_folder_each(
+    chaotrain: Command, found: list[xr.Dataset], tmp_path: Path
+) -> None:
+    both = ("--init", "2", "--init", "0")
+    refused(chaotrain(*ARGUMENTS, "--init", "0", "--init", "0"), "init = [0, 0]: give each")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "init-a").write_text("")
+    refused(chaotrain(*ARGUMENTS, *both, "--out", "other"), "the directory holds something else")
+    assert chaotrain(*ARGUMENTS, "--init", "2", "--out", "alone").code == 0
+    said = chaotrain(*ARGUMENTS, *both)
+    assert said.code == 0, said.err
+    assert [line for line in said.out.splitlines() if line.startswith("out")] == [
+        "out/init-2/drawn", "out/init-0/drawn"
+    ]  # fmt: skip
+    assert "init-2: 100%" in said.err
+    alone, second, first = found
+    xr.testing.assert_identical(second, alone)
+    assert not first.equals(second)
+    assert chaotrain("figures", "out").out.splitlines() == [
+        "out/init-0/drawn", "out/init-2/drawn"
+    ]  # fmt: skip
+    # One that differs is refused before another is computed.
+    more = chaotrain(*ARGUMENTS, "--init", "7", *both, "--eta", "3")
+    refused(more, "differs in eta")
+    assert not (tmp_path / "out" / "init-7").exists()
+
+
 def test_the_figures_of_an_anatomy_are_drawn_again_from_what_is_stored(
     chaotrain: Command, found: list[xr.Dataset], tmp_path: Path
 ) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,12 +27,15 @@ from chaotrain.tangent import lyapunov_convergence, tangent_growth
 from chaotrain.tangent.products import floating
 from chaotrain.training import TrainingMap
 
-__all__ = ["Dissection", "Transient", "dissect", "opened", "run", "transient"]
+__all__ = ["Dissection", "Transient", "dissect", "opened", "run", "run_each", "transient"]
 
 # The parts of a dissection, and about how many steps of one network an epoch of each is worth.
 WORK = {"pair": 2, "tangent": 3, "sharpness": 10, "separation": 4, "spectrum": 9}
+Shown = AbstractContextManager[runs.Progress | Any]
 # How many of the leading exponents.
 EXPONENTS = 4
+# The folder of one of several.
+EACH = re.compile(r"init-\d+").fullmatch
 
 
 class Dissection(Experiment):
@@ -74,8 +79,7 @@ def run(
         UserError: On a number out of range, a directory that holds anything else, or as `dissect`.
         Interrupted: If a signal asked for it; finished parts are kept.
     """
-    fields = settings.model_dump(exclude_none=True) | {"eta": eta, "init": init, "every": every}
-    asked = experiment.validated(Dissection, fields)
+    asked = _asked(settings, eta, init, every)
     parts = Parts(out, "anatomy", asked)
     parts.check()  # before the data is read
     system, key = system_of(asked, data_dir), runs.key_of(asked, asked.init)
@@ -90,6 +94,52 @@ def run(
             keep=keep,
             progress=progress,
         )
+
+
+def run_each(
+    settings: Experiment,
+    out: str | Path,
+    eta: float,
+    inits: Sequence[int],
+    every: int = 5,
+    shown: Callable[[str], Shown] = nullcontext,
+    data_dir: str | Path | None = None,
+) -> Iterator[tuple[Path, xr.Dataset]]:
+    """Dissect the trainings of some initialisations, one after another; see `run`.
+
+    Args:
+        settings: The experiment.
+        out: The directory of one; several have a folder each in it, `init-0`, `init-1`, and so on.
+        eta: The learning rate.
+        inits: Which initialisations.
+        every: Epochs between two measurements of the sharpness.
+        shown: How each shows its progress, given its name.
+        data_dir: The folder of data that is not bundled.
+
+    Yields:
+        The directory of each, and what `dissect` returns.
+
+    Raises:
+        UserError: As `run`, for any of them before the first is computed.
+        Interrupted: If a signal asked for it; finished parts are kept.
+    """
+    root = Path(out)
+    if len(set(inits)) < len(inits):
+        raise UserError(f"init = {list(inits)}: give each initialisation once")
+    names = [f"init-{init}" for init in inits] if len(inits) > 1 else [""]
+    if len(inits) > 1 and root.is_dir() and any(not EACH(path.name) for path in root.iterdir()):
+        raise UserError(f"out = {root}: the directory holds something else, choose another")
+    for init, name in zip(inits, names, strict=True):
+        Parts(root / name, "anatomy", _asked(settings, eta, init, every)).check()
+    for init, name in zip(inits, names, strict=True):
+        with shown(name) as progress:
+            data = run(settings, root / name, eta, init, every, progress, data_dir)
+        yield root / name, data
+
+
+def _asked(settings: Experiment, eta: float, init: int, every: int) -> Dissection:
+    fields = settings.model_dump(exclude_none=True) | {"eta": eta, "init": init, "every": every}
+    return experiment.validated(Dissection, fields)
 
 
 def dissect(

@@ -130,22 +130,25 @@ def anatomy(
     source: Source,
     eta: Annotated[float, typer.Option("--eta", help="The learning rate.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="For figures and numbers.")],
-    init: Annotated[int, typer.Option("--init", min=0, help="Which initialisation.")] = 0,
+    init: Annotated[
+        list[int] | None,
+        typer.Option("--init", min=0, help="Which initialisation, 0 by default; may be repeated."),
+    ] = None,
     every: Annotated[int, typer.Option("--every", help="Epochs between two sharpnesses.")] = 5,
     overrides: Override = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Dissect one training into DIR, or go on with it: when is it chaotic, and what of it is."""
+    """Dissect a training into DIR, or go on with it: when is it chaotic, and what of it is."""
     from chaotrain import anatomy as dissection
     from chaotrain import experiment, progress, showing
 
     settings = experiment.load(source, overrides or ())
     showing.tell_functions(settings)
-    with progress.shown() as tick:
-        data = dissection.run(settings, out, eta, init, every, tick, data_dir)
-    typer.echo(dissection.transient(data.growth))
-    for path in showing.draw_anatomy(out, data):
-        typer.echo(path)
+    each = dissection.run_each(settings, out, eta, init or [0], every, progress.shown, data_dir)
+    for folder, data in each:
+        typer.echo(dissection.transient(data.growth))
+        for path in showing.draw_anatomy(folder, data):
+            typer.echo(path)
 
 
 @app.command()

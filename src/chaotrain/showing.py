@@ -178,10 +178,11 @@ def status(folder: Path, as_json: bool) -> None:
 
 def redraw(folder: Path) -> list[Path]:
     """Draw what a directory holds: a study or a collection, or an anatomy with its numbers."""
-    if files.exists(folder / ANATOMY):
+    held = [folder / ANATOMY, *sorted(folder.glob(f"init-*/{ANATOMY}"))]
+    if dissected := [path.parent for path in held if files.exists(path)]:
         from chaotrain import anatomy
 
-        return draw_anatomy(folder, anatomy.opened(folder))
+        return [path for one in dissected for path in draw_anatomy(one, anatomy.opened(one))]
     found = opened(folder)
     paths = draw(found)
     tell_unfinished(found)
