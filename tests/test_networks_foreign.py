@@ -17,6 +17,7 @@ from flax import nnx
 from jax import Array
 
 import chaotrain as ct
+from cases import FlaxMLP
 from chaotrain.importing import load_object
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -26,15 +27,6 @@ Blobs = Callable[..., ct.Task]
 
 def equinox_mlp(key: Array) -> eqx.Module:
     return eqx.nn.MLP(5, 3, 8, 2, jnp.tanh, key=key)
-
-
-class Perceptron(nnx.Module):
-    def __init__(self, rngs: nnx.Rngs) -> None:
-        self.first = nnx.Linear(5, 8, rngs=rngs)
-        self.last = nnx.Linear(8, 3, rngs=rngs)
-
-    def __call__(self, x: Array) -> Array:
-        return self.last(jnp.tanh(self.first(x)))
 
 
 @pytest.mark.parametrize("optimizer", [optax.sgd, optax.adam])
@@ -65,10 +57,10 @@ def test_adapted_modules_train_like_their_own_loop(blobs: Blobs, optimizer: Call
 
 
 def test_flax_parameters_are_those_of_the_module() -> None:
-    network = ct.networks.from_flax(Perceptron)
+    network = ct.networks.from_flax(FlaxMLP)
     x = np.random.default_rng(0).normal(size=(4, 5))
     with jax.enable_x64(True):
-        module = Perceptron(nnx.Rngs(jax.random.key(2)))
+        module = FlaxMLP(nnx.Rngs(jax.random.key(2)))
         parameters = network.init(jax.random.key(2), "float64")
         np.testing.assert_array_equal(parameters["last.kernel"], module.last.kernel[...])
         outputs = network.apply(parameters, jnp.asarray(x))
@@ -79,7 +71,7 @@ def test_flax_parameters_are_those_of_the_module() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "network", [ct.networks.from_equinox(equinox_mlp), ct.networks.from_flax(Perceptron)]
+    "network", [ct.networks.from_equinox(equinox_mlp), ct.networks.from_flax(FlaxMLP)]
 )
 def test_adapted_modules_run_in_an_ensemble(blobs: Blobs, network: ct.Network) -> None:
     curves = ct.divergence(ct.TrainingMap(network, blobs()), 0.5, epochs=20, replicas=2)
