@@ -35,17 +35,19 @@ OPTIMIZERS: dict[str, tuple[Any, Any, float]] = {
 }
 
 
-def followed(name: str, steps: int, dtype: Any = torch.float64, norm: str = "l1") -> Any:
+def followed(
+    name: str, steps: int, dtype: Any = torch.float64, norm: str = "l1", key: int = 3
+) -> Any:
     """A twin after some steps, and the exact growth along the same direction."""
     make, rule, eta = OPTIMIZERS[name]
     data = small.task()
     system = ct.TrainingMap(ct.networks.mlp(small.SIZES), data, optimizer=rule)
-    state = system.init(3)
+    state = system.init(key)
     model, batch = small.model(state, dtype), small.batch(data, dtype)
     twin = Twin(model, make(model.parameters(), lr=eta), cross_entropy, norm=norm)
     start = small.direction(twin.pair, state)
     losses = [float(twin.step(batch)) for _ in range(steps)]
-    exact = ct.tangent_growth(system, eta, 3, epochs=steps, direction=start, norm=norm)
+    exact = ct.tangent_growth(system, eta, key, epochs=steps, direction=start, norm=norm)
     return twin, losses, exact
 
 
@@ -63,12 +65,19 @@ def test_its_local_rates_are_those_of_the_exact_tangent(name: str, norm: str) ->
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["sgd", "momentum", "adamw"])
-def test_its_exponent_in_chaos_is_that_of_the_tangent_within_the_intervals(name: str) -> None:
-    twin, _, exact = followed(name, 600)
-    found, true = twin.exponent(50), ct.finite_time_exponent(exact, start=50)
-    assert found.low < true.high
-    assert true.low < found.high
-    assert min(found.low, true.low) > 0
+def test_its_exponent_in_chaos_is_that_of_the_tangent_in_the_mean(name: str) -> None:
+    """Rounding makes other trainings of the two, of which only the mean is the same."""
+    runs = [followed(name, 250, key=key) for key in range(16)]
+    rates = np.array(
+        [
+            (twin.exponent(50).rate, ct.finite_time_exponent(exact, start=50).rate)
+            for twin, _, exact in runs
+        ]
+    )
+    found, true = rates.mean(axis=0)
+    error = float(np.sqrt(np.sum(rates.var(axis=0, ddof=1)) / len(rates)))
+    assert found == pytest.approx(true, abs=4 * error)
+    assert 4 * error < true
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
