@@ -143,6 +143,8 @@ def test_idx_is_parsed_in_row_order() -> None:
         HEADER + bytes(7),
         bytes([0, 0, 8, 3]) + b"\xff" * 12,
         bytes([0, 0, 8, 255]) + b"\xff" * 1020,
+        bytes([0, 0, 8, 1, 0, 0, 0, 0]),
+        bytes([0, 0, 8, 5]) + b"\xff" * 16 + bytes(4),
     ],
 )
 def test_malformed_idx_is_refused_in_one_line(content: bytes) -> None:

@@ -49,7 +49,8 @@ def parse(content: bytes, path: Path | str) -> NDArray[np.uint8]:
     """The array in the bytes of an uncompressed IDX file.
 
     Raises:
-        UserError: If the header is not that of unsigned bytes, or the length does not match it.
+        UserError: If the header is not that of unsigned bytes, the length does not match it, or
+            the array is empty.
 
     Example:
         >>> from chaotrain.tasks import idx
@@ -71,4 +72,6 @@ def parse(content: bytes, path: Path | str) -> NDArray[np.uint8]:
             f"data file {path} has {len(content)} bytes, its header says {expected}: "
             "it is truncated or altered"
         )
+    if not all(shape):  # NumPy would not take such an array if its other sizes are large
+        raise UserError(f"data file {path} holds nothing: one of its sizes is 0")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
