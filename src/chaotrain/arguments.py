@@ -17,7 +17,7 @@ from chaotrain.explaining import near, short
 Entry = TypeVar("Entry")
 
 
-def entry(field: str, name: Any, known: Mapping[str, Entry], what: str = "choose one of") -> Entry:
+def entry(field: str, name: Any, known: Mapping[str, Entry]) -> Entry:
     """What a name stands for.
 
     Raises:
@@ -28,7 +28,8 @@ def entry(field: str, name: Any, known: Mapping[str, Entry], what: str = "choose
         2
     """
     if not isinstance(name, str) or name not in known:
-        raise UserError(f"{field} = {short(name)} is unknown{near(str(name), known, what)}")
+        hint = near(str(name), known, "choose one of")
+        raise UserError(f"{field} = {short(name)} is unknown{hint}")
     return known[name]
 
 
