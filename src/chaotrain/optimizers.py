@@ -186,10 +186,6 @@ def _is_weight(parameters: Any) -> Any:
 MOST_BUFFERS = 10**5
 
 
-def _is_inexact(leaf: Any) -> bool:
-    return bool(jnp.issubdtype(leaf.dtype, jnp.inexact))
-
-
 def _check_names(field: str, given: Mapping[str, Any], allowed: list[str]) -> None:
     for option in given:
         if option not in allowed:
@@ -210,7 +206,8 @@ def _try(optimizer: Named) -> None:
             raise ValueError("its buffers are too large")
         starts = [optimizer(eta).init(tree) for eta in (0.0, 1.0)]
         stepped = jax.tree.leaves(optimizer(1.0).update(tree, starts[1], tree))
-        if not all(jnp.isfinite(leaf).all() for leaf in stepped if _is_inexact(leaf)):
+        floating = [leaf for leaf in stepped if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+        if not all(jnp.isfinite(leaf).all() for leaf in floating):
             raise ValueError("its step along a gradient of 1 is not finite")
     except Exception as error:
         reason = f"optax refuses it ({' '.join(str(error).split())[:120]})"

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from chaotrain import arguments
 from chaotrain.errors import UserError
-from chaotrain.explaining import near, short
 from chaotrain.torch import checks, states
 from chaotrain.torch.precision import Raised
 from chaotrain.torch.randomness import Randomness, undisturbed
@@ -60,9 +60,7 @@ class Pair:
 
     def __init__(self, model: Any, optimizer: Any, norm: str = "l1", seed: int = 0) -> None:
         checks.check_trainable(model, optimizer)
-        if norm not in states.NORMS:
-            known = near(str(norm), states.NORMS, "choose one of")
-            raise UserError(f"norm = {short(norm)} is unknown{known}")
+        arguments.entry("norm", norm, states.NORMS)
         self.norm = norm
         self.dtype = checks.type_of(model)
         self.reference, self.reference_optimizer = states.raised(model, optimizer)
