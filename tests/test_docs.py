@@ -34,7 +34,7 @@ RUN = [name for name in PAGES if name not in ELSEWHERE | ON_RECORD and all_block
 # Style sheets of a file cannot be fetched by a script, which the checker would try.
 AXE = {"preload": False, "rules": {"definition-list": {"enabled": False}}}
 # What the command alone calls.
-SERVING = {"chaotrain.anatomy.Dissection", "chaotrain.anatomy.run"}
+SERVING = {f"chaotrain.anatomy.{name}" for name in ("Dissection", "run", "run_each")}
 CHROMIUM = shutil.which("chromium")
 
 
