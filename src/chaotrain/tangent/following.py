@@ -144,4 +144,11 @@ def _halved(vector: Vector) -> tuple[Vector, Array]:
     largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)).astype(jnp.float64) for leaf in vector]))
     usable = jnp.isfinite(largest) & (largest > 0)
     power = jnp.where(usable, jnp.frexp(jnp.where(usable, largest, 1.0))[1], 0)
-    return [jnp.ldexp(leaf, -power) for leaf in vector], power.astype(jnp.int64)
+    # Exact, and faster than ldexp of each entry; half at a time, since 2^-power may overflow.
+    half = -power // 2
+    factors = [jnp.ldexp(1.0, part) for part in (half, -power - half)]
+
+    def scaled(leaf: Array) -> Array:
+        return leaf * factors[0].astype(leaf.dtype) * factors[1].astype(leaf.dtype)
+
+    return [scaled(leaf) for leaf in vector], power.astype(jnp.int64)
