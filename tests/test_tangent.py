@@ -144,7 +144,8 @@ def test_growth_in_a_quadratic_is_its_closed_form(norm: str) -> None:
 
 def test_growth_neither_overflows_nor_underflows() -> None:
     system = ct.maps.linear(((1.0,),))
-    for eta, epochs in ((1e3, 1000), (1e-3, 1000), (2.0**1000, 1), (2.0**-1000, 1)):
+    for eta in (1e3, 1e-3, 2.0**1000, 2.0**-1000):
+        epochs = 1000 if 1e-3 <= eta <= 1e3 else 2
         growth = ct.tangent_growth(system, eta, epochs=epochs).growth.values
         np.testing.assert_allclose(growth, math.log(eta) * np.arange(epochs + 1), rtol=1e-13)
 
@@ -399,9 +400,9 @@ def test_float32_and_float64_agree_in_the_mean_over_initialisations() -> None:
 
 def test_float32_is_kept_in_a_map_of_closed_form() -> None:
     system = In32()
-    for eta, epochs in ((3.0, 8), (2.0**120, 1), (2.0**-120, 1)):
-        run = ct.tangent_growth(system, eta, epochs=epochs)
-        np.testing.assert_allclose(run.growth, math.log(eta) * np.arange(epochs + 1), rtol=1e-6)
+    for eta in (3.0, 2.0**60, 2.0**-120):
+        growth = ct.tangent_growth(system, eta, epochs=2).growth.values
+        np.testing.assert_allclose(growth, math.log(eta) * np.arange(3), rtol=1e-6)
 
 
 class In32:
