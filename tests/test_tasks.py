@@ -88,6 +88,14 @@ def test_a_restriction_that_leaves_a_class_out_is_refused_with_a_size(mnist: ct.
     assert set(mnist.first(18).targets) == set(range(10))
 
 
+def test_a_part_is_cut_from_all_bit_for_bit() -> None:
+    part, whole = ct.tasks.load("mnist", train_size=18, test_size=3), ct.tasks.load("mnist")
+    for name in ("inputs", "targets", "test_inputs", "test_targets"):
+        own = getattr(part, name)
+        assert own.dtype == getattr(whole, name).dtype
+        np.testing.assert_array_equal(own, getattr(whole, name)[: len(own)])
+
+
 def test_import_is_light() -> None:
     code = (
         "import sys, chaotrain.tasks\n"

@@ -57,6 +57,11 @@ def load(data_dir: str | Path | None = None) -> Task:
     Raises:
         UserError: If a file is missing and cannot be downloaded, or is damaged.
     """
+    return in_bytes(data_dir).in_unit_interval()
+
+
+def in_bytes(data_dir: str | Path | None = None) -> Task:
+    """As `load`, with pixels from 0 to 255, a byte each."""
     files = {
         name: fetch.path(
             fetch.Remote(FOLDER, f"{name}.gz", f"{SOURCE}/{name}.gz", digests.compressed), data_dir

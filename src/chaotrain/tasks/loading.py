@@ -39,6 +39,12 @@ DOWNLOADED: dict[str, Callable[[str | Path | None], Task]] = {
     "fashion-mnist": fashion_mnist.load,
     "cifar-10": cifar.load,
 }
+# Large ones, which are cut while a pixel is still a byte.
+PICTURES: dict[str, Callable[[str | Path | None], Task]] = {
+    "mnist": lambda _: mnist.in_bytes(),
+    "fashion-mnist": fashion_mnist.in_bytes,
+    "cifar-10": cifar.in_bytes,
+}
 OWN = "FILE.npz, FILE.csv or package.module:function"
 
 
@@ -75,15 +81,16 @@ def load(
     """
     if loss is not None:
         losses.named(loss)  # before the data is read
-    task = _read(name, data_dir).first(train_size, test_size)
+    if isinstance(name, str) and name in PICTURES:
+        task = PICTURES[name](data_dir).first(train_size, test_size).in_unit_interval()
+    else:
+        task = _read(name).first(train_size, test_size)
     return task if loss is None else task.with_loss(loss)
 
 
-def _read(name: str | Path, data_dir: str | Path | None) -> Task:
+def _read(name: str | Path) -> Task:
     if not isinstance(name, str | Path):
         raise UserError(f"task = {short(name)}: give the name of a task, or {OWN}")
-    if data_dir is not None and name in DOWNLOADED:
-        return DOWNLOADED[str(name)](data_dir)
     if name in TASKS:
         return TASKS[str(name)]()
     suffix = Path(name).suffix.lower()

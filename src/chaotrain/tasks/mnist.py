@@ -24,6 +24,11 @@ FILES = {
 
 def load(folder: Path = FOLDER) -> Task:
     """All of MNIST: images as 784 pixels in [0, 1], labels 0 to 9."""
+    return in_bytes(folder).in_unit_interval()
+
+
+def in_bytes(folder: Path = FOLDER) -> Task:
+    """As `load`, with pixels from 0 to 255, a byte each."""
     files = {name: folder / f"{name}.gz" for name in FILES}
     return from_files("mnist", files, FILES, REMEDY, target=0.9)
 
@@ -31,7 +36,7 @@ def load(folder: Path = FOLDER) -> Task:
 def from_files(
     name: str, files: Mapping[str, Path], hashes: Mapping[str, str], remedy: str, target: float
 ) -> Task:
-    """A task from four files in MNIST's format, by their original names.
+    """A task from four files in MNIST's format, by their original names, with pixels as bytes.
 
     Args:
         name: How the task is called.
@@ -46,7 +51,7 @@ def from_files(
     arrays = {file: idx.read(path, hashes[file], remedy) for file, path in files.items()}
 
     def images(name: str) -> np.ndarray:
-        return arrays[name].reshape(len(arrays[name]), -1) / 255.0
+        return arrays[name].reshape(len(arrays[name]), -1)
 
     return Task(
         name=name,

@@ -244,6 +244,10 @@ class Task:
             train_score=train_score,
         )
 
+    def in_unit_interval(self) -> Task:
+        """The task with its inputs, which are bytes, from 0 to 255, as numbers in [0, 1]."""
+        return replace(self, inputs=self.inputs / 255.0, test_inputs=self.test_inputs / 255.0)
+
     def with_loss(self, loss: str) -> Task:
         """The task with another loss, a name in `LOSSES`.
 
