@@ -9,7 +9,7 @@ from dataclasses import replace
 from chaotrain.onset.race import FIRST_RUNG, TIME, Lane, Race, Told, Training, race
 
 # Initialisations of the first round, with a target and without one; each further round has twice as
-# many as the one before.
+# many as the one before, or as many more as the budget has left for.
 FIRST, ALONE, MOST = 1, 2, 16
 # Who runs again takes at most so many times as long as the winner.
 NEAR = 1.6
@@ -59,7 +59,7 @@ def race_in_rounds(
     last = race(train, etas, inits=inits, epochs=epochs, target=target, budget=budget, told=told)
     lanes: dict[float, Lane] = {lane.eta: lane for lane in last.lanes}
     spent = last.cost
-    while last.measure == TIME and last.finished and 2 * inits <= MOST:
+    while last.measure == TIME and last.finished and inits < MOST:
         assert last.winner is not None
         time = 1 + last.winner.time
         near = [lane for lane in last.lanes if 1 + lane.time <= NEAR * time]
@@ -68,9 +68,11 @@ def race_in_rounds(
         )
         # A training goes from rung to rung of the first round.
         rung = math.ceil(FIRST_RUNG * epochs)
-        if spent + len(near) * inits * rung * math.ceil(RESERVE * time / rung) > budget:
+        each = len(near) * rung * math.ceil(RESERVE * time / rung)
+        affordable = inits if budget == math.inf else int((budget - spent) // each)
+        if affordable < 1:
             break
-        inits *= 2
+        inits += min(affordable, inits, MOST - inits)
         longest = min(epochs, math.ceil(PATIENT * time))
         # All of them are about as fast, so none is dropped for what it scores on the way.
         last = race(
