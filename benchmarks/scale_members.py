@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 import chaotrain as ct
 from chaotrain import ensembles, layout, maps
+from chaotrain.device import Device
 from scale_lines import Line
 
 MEMBERS = (8, 32, 128, 512)
@@ -73,7 +74,7 @@ class Ensemble:
     def __init__(self, number: int, budget: float = 2.0, cached: bool = True) -> None:
         self.system = system()
         cost = maps.cost(self.system)
-        self.plan = layout.plan(cost, number // 2, 2, EPOCHS, budget, cached=cached)
+        self.plan = layout.plan(cost, number // 2, 2, EPOCHS, budget, Device(cached=cached))
         with jax.enable_x64(True):
             balls = [
                 ensembles.ball(self.system, jax.random.key(i), 1, 1e-8) for i in range(number // 2)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A study on several GPUs of this machine: a Dask worker for each, and the run that feeds them.
 #
-#   examples/gpus.sh 0,1,2,3 mine.toml study/mine --set memory=16
+#   examples/gpus.sh 0,1,2,3 mine.toml study/mine
 #
 # Ctrl-C stops it; the same command goes on from the last finished tile.
 set -euo pipefail

@@ -24,7 +24,7 @@ from architecture import (
 # A module imports only from lines above its own, or from its own package; one line is one layer.
 LAYERS = """
 errors schema
-signals processors explaining files distances memory archives
+signals processors device explaining files distances memory archives
 overrides fields importing maps arguments
 layout lanes course networks tasks optimizers
 training ensembles alignment

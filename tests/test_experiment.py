@@ -53,7 +53,7 @@ BASELINE = {
     "targets": [0.7, 0.8, 0.85, 0.9],
     "stop": "epochs",
     "seed": 0,
-    "memory": 2.0,
+    "memory": None,
 }
 
 

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import dataclasses
 import itertools
 
 import pytest
 
 from chaotrain import experiment, layout
+from chaotrain.device import Device
 from chaotrain.errors import UserError
 from chaotrain.layout import GIB, Layout, plan
 from chaotrain.maps import Cost
@@ -60,13 +60,17 @@ def test_a_layout_keeps_to_its_limits(
     assert found.epochs_per_call == 1 or call <= layout.CALL_FLOPS
     # Small blocks stay in a processor's cache; on a GPU a block is all that fits.
     assert found.members_per_block <= max(layout.BLOCK, layout.CACHE // max(size, 1))
-    whole = plan(cost, balls, members, epochs, memory, cached=False)
+    whole = plan(cost, balls, members, epochs, memory, device=Device(cached=False))
     assert whole.members_per_block >= found.members_per_block
     assert whole.balls_per_lane is None
     assert whole.balls_per_tile >= found.balls_per_tile
-    if whole.balls_per_tile == found.balls_per_tile:  # the cache does not make tiles smaller
-        small = {name: getattr(found, name) for name in ("members_per_block", "balls_per_lane")}
-        assert dataclasses.replace(whole, **small) == found
+    assert whole.members_per_block * size <= memory * GIB
+    if whole.balls_per_tile * members * size <= memory * GIB:
+        assert whole.members_per_block == whole.balls_per_tile * members
+    most = layout.FASTER * layout.TILE_FLOPS
+    assert whole.balls_per_tile == 1 or whole.balls_per_tile * work <= most
+    call = flops * whole.balls_per_tile * members * whole.epochs_per_call
+    assert whole.epochs_per_call == 1 or call <= layout.FASTER * layout.CALL_FLOPS
     # Blocks are as even as can be, since the last one is filled up.
     blocks = -(-each * members // found.members_per_block)
     assert blocks * found.members_per_block - each * members < blocks
@@ -77,6 +81,18 @@ def test_tiles_hold_every_ball_once_in_order(size: int, balls: int) -> None:
     tiles = Layout(size, 1, 1).tiles(balls)
     assert [ball for tile in tiles for ball in tile] == list(range(balls))
     assert {len(tile) for tile in tiles[:-1]} <= {size}
+
+
+def test_a_gpu_is_filled_as_far_as_half_of_its_memory_allows() -> None:
+    small, large = (
+        plan(WHOLE, 800, 6, 201, device=Device(cached=False, memory=size * GIB)) for size in (1, 60)
+    )
+    assert small.members_per_block == small.balls_per_tile * 6 == 9 * 6  # of 9.2 MB each
+    assert large.balls_per_tile > 2 * small.balls_per_tile
+    # What the user asks for stays, and what JAX does not tell is as on a processor.
+    assert plan(WHOLE, 800, 6, 201, 0.5, Device(False, 60 * GIB)) == small
+    unknown = plan(WHOLE, 800, 6, 201, device=Device(cached=False))
+    assert unknown == plan(WHOLE, 800, 6, 201, 2.0, Device(False, 60 * GIB))
 
 
 def test_a_network_above_the_budget_is_refused_by_name() -> None:

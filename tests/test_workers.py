@@ -33,6 +33,7 @@ from chaotrain import (
     atlas,
     experiment,
     figures,
+    layout,
     pools,
     processors,
     provenance,
@@ -40,6 +41,7 @@ from chaotrain import (
     tiles,
     workers,
 )
+from chaotrain.device import Device
 from chaotrain.errors import ProvenanceWarning, UserError, WorkerError
 from command_line import Command, in_process, refused
 
@@ -53,6 +55,8 @@ epochs = 250
 targets = [0.5, 0.9]
 network = { hidden = [4] }
 """
+# A run asks its workers on what device they compute, and with what, before any tile.
+ASKED = 2
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +76,25 @@ def chaotrain(
 
 def sweep(out: Path, executor: Executor, progress: runs.Progress | None = None) -> ct.Study:
     return ct.sweep(tiny.MAP, out=out, **tiny.GRID, executor=executor, progress=progress)
+
+
+def test_tiles_are_cut_for_the_device_of_the_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that feeds GPUs may compute on a processor itself."""
+    monkeypatch.setattr(layout, "TILE_FLOPS", 2e12)
+    layouts = []
+    for gpu in (False, True):
+        if gpu:
+            monkeypatch.setattr(workers, "here", lambda: Device(cached=False, memory=2**30))
+        out = tmp_path / str(gpu)
+        with ThreadPoolExecutor(1) as pool:
+            ct.sweep(ct.maps.quadratic((1.0,)), [0.5, 2.5], out=out, inits=40, replicas=1,
+                     epochs=20, executor=pool)  # fmt: skip
+        layouts.append(json.loads((out / "provenance.json").read_text())["layout"])
+    assert [found["balls_per_tile"] for found in layouts] == [80, 80]
+    assert [found.get("balls_per_lane") for found in layouts] == [20, None]
+    assert layouts[1]["members_per_block"] == 160
 
 
 def logged(folder: Path, event: str) -> list[dict[str, Any]]:
@@ -128,11 +151,11 @@ def test_few_tiles_are_in_hand_at_a_time_and_each_is_told(tmp_path: Path) -> Non
     def tick(state: runs.Tick) -> None:
         ticks.append(state)
         # One more was asked what it computes with.
-        assert pool.given - 1 - state.tiles_done <= workers.AHEAD
+        assert pool.given - ASKED - state.tiles_done <= workers.AHEAD
 
     with Counting(1) as pool:
         sweep(tmp_path / "study", pool, tick)
-    assert pool.given == 1 + 6
+    assert pool.given == ASKED + 6
     work = 3 * 12  # members, epochs
     assert ticks == [runs.Tick(work * done, work * 6, done, 6) for done in range(7)]
 
@@ -165,7 +188,7 @@ def test_only_what_is_left_is_computed(original: Path, tmp_path: Path) -> None:
     kept = tiny.kept(study.path)
     with Counting(2) as pool:
         sweep(study.path, pool)
-    assert pool.given == 1 + 2
+    assert pool.given == ASKED + 2
     assert tiny.tiles(study.path) == tiny.tiles(original)
     assert tiny.kept(study.path).items() >= kept.items()
 
@@ -201,7 +224,7 @@ def test_an_error_in_a_worker_is_told_as_if_here(
 
 
 class Breaking(ThreadPoolExecutor):
-    """A pool that fails with the third task, when it is given or when it is asked for."""
+    """A pool that fails with the second tile, when it is given or when it is asked for."""
 
     def __init__(self, where: str, error: Exception) -> None:
         super().__init__(1)
@@ -209,7 +232,7 @@ class Breaking(ThreadPoolExecutor):
 
     def submit(self, *arguments: Any, **more: Any) -> Any:
         self.given += 1
-        if self.given < 3:
+        if self.given < ASKED + 2:
             return super().submit(*arguments, **more)
         if self.where == "submit":
             raise self.error
@@ -292,8 +315,8 @@ def test_a_collection_takes_an_executor(tmp_path: Path) -> None:
     with Counting(2) as pool:
         found = atlas.run(collection, tmp_path / "study", executor=pool)
     assert found.finished == ["relu"]
-    # What it computes with, how fast, and two tiles.
-    assert pool.given == 1 + 1 + 2
+    # How fast it is, and two tiles.
+    assert pool.given == ASKED + 1 + 2
 
 
 # ---- the command line

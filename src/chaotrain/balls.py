@@ -12,6 +12,7 @@ import xarray as xr
 from jax import Array
 
 from chaotrain import arguments, ensembles, layout, maps, schema
+from chaotrain.device import here
 from chaotrain.distances import DISTANCES
 from chaotrain.errors import UserError, first_line
 from chaotrain.experiment import plain, validated
@@ -30,7 +31,7 @@ class Settings(Model):
     epochs: Steps
     replicas: Count
     epsilon: Width
-    memory: Memory
+    memory: Memory | None
 
 
 @in_float64
@@ -45,7 +46,7 @@ def divergence(
     state: State = None,
     perturbed: Sequence[State] | None = None,
     distance: str = "l1",
-    memory: float = 2.0,
+    memory: float | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> xr.Dataset:
     """Evolve a reference and its perturbed replicas, and record how far apart they are.
@@ -60,7 +61,7 @@ def divergence(
         state: An explicit initial state, instead of the one drawn with `key`.
         perturbed: Explicit perturbed states, instead of `replicas` drawn ones.
         distance: "l1" (the paper's) or "l2", over the map's coordinates.
-        memory: What the members may need while they step, in GiB.
+        memory: What the members may need while they step, in GiB; as for `sweep`.
         progress: Called with the number of epochs done after every compiled call.
 
     Returns:
@@ -103,7 +104,7 @@ def divergence(
         jax.tree.map(lambda leaf: leaf[None], members),
         jnp.array([settings.eta]),
         settings.epochs,
-        layout.plan(maps.cost(system), 1, 1 + replicas, settings.epochs, settings.memory),
+        layout.plan(maps.cost(system), 1, 1 + replicas, settings.epochs, settings.memory, here()),
         distance=measure,
         progress=progress,
     )

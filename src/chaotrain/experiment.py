@@ -53,7 +53,8 @@ class Grid(Model):
         seed: Initialisation i is drawn with the JAX key fold_in(key(seed), i).
         targets: Test accuracies whose training time τ is measured, in increasing order.
         target: The main target, one of `targets`; by default the largest.
-        memory: What a block of members may need while it steps, in GiB.
+        memory: What a block of members may need while it steps, in GiB; by default 2 on a
+            processor, and on a GPU half of what JAX may take of its memory.
     """
 
     learning_rates: list[Rate] = Field(min_length=1)
@@ -67,7 +68,7 @@ class Grid(Model):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     targets: list[Share] = Field(default=[0.9], min_length=1)
     target: Share | None = None
-    memory: Memory = 2.0
+    memory: Memory | None = None
 
     @field_validator("learning_rates", "targets")
     @classmethod

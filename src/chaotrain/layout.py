@@ -2,8 +2,8 @@
 
 A ball is a reference and its replicas. A tile is a run of consecutive balls that is computed in
 one go and stored as one file. Its lanes run at the same time. A block is the number of members of a
-lane that step side by side. None of it depends on the machine (but on whether it is a processor or
-a GPU), since another composition rounds differently and training is chaotic.
+lane that step side by side. None of it depends on the machine if that is a processor, since another
+composition rounds differently and training is chaotic; a GPU is filled as far as its memory allows.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from chaotrain.device import GIB, Device
 from chaotrain.errors import UserError
 
 if TYPE_CHECKING:
     from chaotrain.maps import Cost
 
-GIB = 2**30
-# A tile is as much as one is willing to lose to a kill, a call as long as an interrupt may wait.
+# A tile is as much as one is willing to lose to a kill, a call as long as an interrupt may wait:
+# on a processor, and so many times as much on a GPU.
 TILE_FLOPS = 2e12
 CALL_FLOPS = 5e10
+FASTER = 250
 # On a processor the states of a tile, which every epoch passes over, stay in the shared cache where
 # the members of a tile need no more than this while they step: half as much again otherwise.
 TILE_BYTES = 2**28
@@ -59,7 +61,12 @@ class Layout:
 
 
 def plan(
-    cost: Cost, balls: int, members: int, epochs: int, memory: float = 2.0, *, cached: bool = True
+    cost: Cost,
+    balls: int,
+    members: int,
+    epochs: int,
+    memory: float | None = None,
+    device: Device | None = None,
 ) -> Layout:
     """The layout of an ensemble.
 
@@ -68,8 +75,8 @@ def plan(
         balls: How many balls there are in all.
         members: Members of a ball: the reference and its replicas.
         epochs: Steps of a run.
-        memory: Budget for what a block needs while it steps, in GiB.
-        cached: Whether blocks are kept small for a processor's cache, or large for a GPU.
+        memory: Budget for what a block needs while it steps, in GiB; by default that of the device.
+        device: What computes; by default a processor.
 
     Raises:
         UserError: If one member alone exceeds the budget.
@@ -81,12 +88,14 @@ def plan(
         Layout(balls_per_tile=11, members_per_block=6, epochs_per_call=3, balls_per_lane=3)
     """
     flops, size = max(cost.flops, 1.0), max(cost.bytes, 1.0)
-    fitting = int(memory * GIB // size)
+    device = device or Device()
+    budget, cached, faster = device.budget(memory), device.cached, 1 if device.cached else FASTER
+    fitting = int(budget * GIB // size)
     if fitting < 1:
         raise UserError(
-            f"memory = {memory} GiB: one network needs {size / GIB:.2g} GiB, raise memory"
+            f"memory = {budget} GiB: one network needs {size / GIB:.2g} GiB, raise memory"
         )
-    per_tile = int(TILE_FLOPS // (flops * members * (epochs + 1)))
+    per_tile = int(faster * TILE_FLOPS // (flops * members * (epochs + 1)))
     together = min(fitting, int(TILE_BYTES // size)) if cached else fitting
     balls_per_tile = max(1, min(balls, per_tile, together // members))
     side_by_side = balls_per_tile * members
@@ -94,7 +103,7 @@ def plan(
     lanes = _lanes(balls_per_tile, members) if cached else 1
     balls_per_lane = -(-balls_per_tile // lanes)
     blocks = -(-balls_per_lane * members // min(most, max(1, fitting // lanes)))
-    per_call = int(CALL_FLOPS // (flops * side_by_side))
+    per_call = int(faster * CALL_FLOPS // (flops * side_by_side))
     return Layout(
         balls_per_tile=balls_per_tile,
         members_per_block=-(-balls_per_lane * members // blocks),

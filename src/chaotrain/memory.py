@@ -20,25 +20,26 @@ def room() -> int:
     return (limit if allowed == resource.RLIM_INFINITY else min(limit, allowed)) // 2
 
 
-def check(size: float, what: str, remedy: str) -> None:
+def check(size: float, what: str, remedy: str, own: int | None = None) -> None:
     """Check that there is room for something.
 
     Args:
         size: Bytes that it needs.
         what: What needs them, for the message.
         remedy: What to do if they are too many.
+        own: Bytes of a device that has a memory of its own.
 
     Raises:
-        UserError: If they are more than `room`.
+        UserError: If they are more than `room`, or than the device has.
 
     Example:
         >>> check(1e30, "inits = 3: it", "lower inits")
         Traceback (most recent call last):
         chaotrain.errors.UserError: inits = 3: it needs 9.3e+20 GiB, ...
     """
-    free = room()
+    free = room() if own is None else own
     if size > free:
+        held = "half of the memory here" if own is None else "the memory of the device"
         raise UserError(
-            f"{what} needs {size / GIB:.2g} GiB, and half of the memory here is "
-            f"{free / GIB:.2g} GiB: {remedy}"
+            f"{what} needs {size / GIB:.2g} GiB, and {held} is {free / GIB:.2g} GiB: {remedy}"
         )

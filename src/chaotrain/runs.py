@@ -47,7 +47,7 @@ def sweep(
     seed: int = 0,
     targets: Sequence[float] | None = None,
     target: float | None = None,
-    memory: float = 2.0,
+    memory: float | None = None,
     progress: Progress | None = None,
     executor: Executor | None = None,
 ) -> Study:
@@ -73,7 +73,8 @@ def sweep(
         seed: From 0 to 2³² - 1.
         targets: Test scores whose training time is measured; by default the task's.
         target: The main one; by default the largest.
-        memory: What a block of members may need while it steps, in GiB.
+        memory: What a block of members may need while it steps, in GiB; by default 2 on a
+            processor, and on a GPU half of what JAX may take of its memory.
         progress: Called with a `Tick` after every compiled call and every tile.
         executor: Computes the tiles: any of `concurrent.futures`, or that of a Dask client, from
             `client.get_executor()`. The system travels with every tile unless it is threads.
@@ -150,7 +151,7 @@ def check(settings: Experiment, out: str | Path, data_dir: str | Path | None = N
     """
     Store(out).check(settings)  # before the data is read
     system = system_of(settings, data_dir)
-    _planned(system, settings.with_targets(system.target), Store(out))
+    _planned(system, settings.with_targets(system.target), Store(out), None)
 
 
 @in_float64
@@ -169,7 +170,7 @@ def _fill(
     data_dir: str | Path | None = None,
 ) -> Study:
     store = Store(out)
-    reference, plan = _planned(system, grid, store)
+    reference, plan = _planned(system, grid, store, executor)
     base, balls = jax.random.key(grid.seed), grid.balls
     recipe = workers.Recipe.of(system, grid, data_dir)
     with store.locked():
@@ -206,13 +207,16 @@ def _fill(
     return Study(out)
 
 
-def _planned(system: Map, grid: Grid, store: Store) -> tuple[State, Layout]:
+def _planned(
+    system: Map, grid: Grid, store: Store, executor: Executor | None
+) -> tuple[State, Layout]:
     """An initial state, and the tiles of a grid, checked against the system and the directory."""
     check_map(system)
     store.check(grid)
     reference = system.init(key_of(grid, 0))
     check_step(system, reference)
-    return reference, tiles.plan(system, grid, reference)
+    # What the tiles are computed on may not be what computes here.
+    return reference, tiles.plan(system, grid, reference, workers.device(executor))
 
 
 def _computed(

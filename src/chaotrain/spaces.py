@@ -18,6 +18,7 @@ from jax import Array
 from chaotrain import ensembles, layout, maps, schema
 from chaotrain.alignment import Signs, aligned, symmetries
 from chaotrain.balls import Settings, check_epsilon, check_map
+from chaotrain.device import here
 from chaotrain.distances import DISTANCES, disagreement, l2, layers, output_l2
 from chaotrain.errors import UserError
 from chaotrain.experiment import plain, validated
@@ -47,7 +48,7 @@ def separation(
     replicas: int = 1,
     epsilon: float = 1e-8,
     every: int = 1,
-    memory: float = 2.0,
+    memory: float | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> xr.Dataset:
     """Evolve the ball of `divergence` and measure how far apart its networks are, in every sense.
@@ -60,7 +61,7 @@ def separation(
         replicas: Perturbed copies, each perturbed number moved by U(-ε, ε).
         epsilon: The half-width ε.
         every: Epochs between two measurements.
-        memory: What the members may need while they step, in GiB.
+        memory: What the members may need while they step, in GiB; as for `sweep`.
         progress: Called with the number of epochs done after every measurement.
 
     Returns:
@@ -98,7 +99,12 @@ def separation(
             f"system = {short(system)}: only a training has layers and outputs, give a TrainingMap"
         )
     check_map(system)
-    numbers = {"eta": eta, "epochs": epochs, "replicas": replicas, "epsilon": epsilon}
+    numbers: dict[str, Any] = {
+        "eta": eta,
+        "epochs": epochs,
+        "replicas": replicas,
+        "epsilon": epsilon,
+    }
     numbers |= {"every": every, "memory": memory}
     settings = validated(Visits, {name: plain(value) for name, value in numbers.items()})
     key = maps.as_key(key)
@@ -107,7 +113,7 @@ def separation(
     members = ensembles.surround(system, reference, key, settings.replicas, settings.epsilon)
     signs = symmetries(system.network, reference.parameters, system.test.inputs[0, :SAMPLES])
     size = 1 + settings.replicas
-    plan = layout.plan(maps.cost(system), 1, size, settings.epochs, settings.memory)
+    plan = layout.plan(maps.cost(system), 1, size, settings.epochs, settings.memory, here())
     visited = ensembles.visit(
         system,
         jax.tree.map(lambda leaf: leaf[None], members),

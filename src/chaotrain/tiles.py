@@ -11,6 +11,7 @@ from jax import Array
 
 from chaotrain import deciding, ensembles, layout, maps, memory, schema, twins
 from chaotrain.balls import check_epsilon
+from chaotrain.device import Device, here
 from chaotrain.errors import UserError
 from chaotrain.experiment import Grid
 from chaotrain.layout import Layout
@@ -22,13 +23,14 @@ from chaotrain.tangent.products import check_smooth
 from chaotrain.training import TrainingMap
 
 
-def plan(system: Map, grid: Grid, reference: State) -> Layout:
+def plan(system: Map, grid: Grid, reference: State, device: Device | None = None) -> Layout:
     """How an experiment is cut into tiles.
 
     Args:
         system: The map.
         grid: The experiment.
         reference: An initial state.
+        device: What computes them; by default what JAX computes on here.
 
     Raises:
         UserError: If the experiment does not fit the system, or the memory.
@@ -42,10 +44,10 @@ def plan(system: Map, grid: Grid, reference: State) -> Layout:
     # Beside replicas a tangent is the smaller part; alone it sizes the tiles.
     cost = maps.cost(system if grid.copies else Following.of(system))
     members = 1 + grid.copies
-    cached = jax.default_backend() == "cpu"
-    cut = layout.plan(cost, len(grid.balls), members, grid.epochs, grid.memory, cached=cached)
+    device = device or here()
+    cut = layout.plan(cost, len(grid.balls), members, grid.epochs, grid.memory, device)
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(reference))
-    layout.check_ball(size, members, grid.epochs, grid.memory)
+    layout.check_ball(size, members, grid.epochs, device.budget(grid.memory))
     return cut
 
 
@@ -61,7 +63,7 @@ def check_room(system: Map, grid: Grid, plan: Layout, reference: State) -> None:
     stepping = min(plan.lanes * plan.members_per_block, members)
     needed = stepping * maps.cost(system).bytes
     needed += members * max(2.0 * size, 8.0 * (grid.epochs + 1))
-    memory.check(needed, "a tile", "compute it where there is more")
+    memory.check(needed, "a tile", "compute it where there is more", here().memory)
 
 
 def work(grid: Grid) -> tuple[int, int, int]:

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 import jax
 
 from chaotrain import limit, processors, provenance, tiles
+from chaotrain.device import Device, here
 from chaotrain.ensembles import Recorded
 from chaotrain.errors import UserError, WorkerError, first_line, one_line
 from chaotrain.experiment import CustomExperiment, Experiment, Grid, validated
@@ -108,19 +109,35 @@ def describe(executor: Executor, recipe: Recipe) -> Run:
     return run.model_copy(update={"started": provenance.now()})
 
 
+def device(executor: Executor | None) -> Device:
+    """What a worker computes on, this process if there is none.
+
+    Raises:
+        WorkerError: If a worker was lost.
+    """
+    found: Device = _asked(executor, here)
+    return found
+
+
 def product_flops(executor: Executor | None, dtype: str) -> float:
     """What a worker does in a product of matrices (see `limit`), this process if there is none.
 
     Raises:
         WorkerError: If a worker was lost.
     """
+    found: float = _asked(executor, limit.product_flops, dtype)
+    return found
+
+
+def _asked(executor: Executor | None, function: Callable[..., R], *args: object) -> R:
+    """What a function says in a worker, or here if there is no executor."""
     if executor is None:
-        return limit.product_flops(dtype)
+        return function(*args)
     try:
-        answer = executor.submit(_product_flops, dtype).result()
+        answer = executor.submit(_called, function, *args).result()
     except Exception as error:
         raise _lost(error) from None
-    found: float = _taken(answer)
+    found: R = _taken(answer)
     return found
 
 
@@ -235,8 +252,8 @@ def _described(recipe: Recipe) -> Run:
 
 
 @_telling
-def _product_flops(dtype: str) -> float:
-    return limit.product_flops(dtype)
+def _called(function: Callable[..., R], *args: object) -> R:
+    return function(*args)
 
 
 @_telling
