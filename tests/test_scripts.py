@@ -16,11 +16,10 @@ import pytest
 
 import tiny
 from chaotrain import compiled, experiment, runs
-from chaotrain.study import Study
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
-SCRIPTS = {"slurm.sh": "slurm.md", "gpus.sh": "gpus.md"}
+SCRIPTS = {"slurm.sh": "slurm.md"}
 
 # So little memory that a ball is a tile: ten of them.
 FILE = """
@@ -179,13 +178,3 @@ def test_a_job_that_is_preempted_goes_back_into_the_queue_and_on_from_there(
     assert tiny.kept(cluster.study).items() >= kept.items()
     assert (cluster.folder / "scontrol.txt").read_text() == "requeue 17\n"
     assert cluster.left() == []
-
-
-@pytest.mark.slow
-def test_a_worker_for_each_device(cluster: Cluster, alone: dict[str, bytes]) -> None:
-    """On the processor: what is tested is the script."""
-    process = cluster.start("gpus.sh", "0,1")
-    assert process.wait(120) == 0, cluster.errors()
-    assert tiny.tiles(cluster.study) == alone
-    assert cluster.left() == []
-    assert Study(cluster.study).verify() == []

@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chaotrain import compiled, processors
+from chaotrain import compiled, device, processors
 from chaotrain.errors import UserError, first_line
 
 if TYPE_CHECKING:
@@ -46,28 +46,31 @@ def chosen(workers: int | None, dask: str | None) -> AbstractContextManager[Exec
 
 @contextmanager
 def local(count: int) -> Iterator[Executor]:
-    """Processes of this machine, each on its own share of the processors.
+    """Processes of this machine, each on its own share of the processors, and on its own GPU.
 
     The shares are equal, so that every process has the same number of threads. A process ends with
-    the one that started it, however that ends.
+    the one that started it, however that ends. Where there are GPUs, this process keeps off them.
 
     Args:
         count: How many.
 
     Raises:
-        UserError: If there are fewer processors.
+        UserError: If there are fewer processors, or GPUs.
     """
-    usable = processors.usable()
-    if not 1 <= count <= len(usable):
-        raise UserError(
-            f"workers = {count}: this process may use {len(usable)} processors, give from 1 to "
-            f"{len(usable)}"
-        )
+    usable, gpus = processors.usable(), device.gpus()
+    for held, what in ((len(usable), "processors"), (len(gpus) or count, "GPUs")):
+        if not 1 <= count <= held:
+            raise UserError(
+                f"workers = {count}: this process may use {held} {what}, give from 1 to {held}"
+            )
     each = len(usable) // count
     context = multiprocessing.get_context("spawn")
     shares = context.SimpleQueue()
-    for first in range(0, each * count, each):
-        shares.put(usable[first : first + each])
+    for number in range(count):
+        share = usable[number * each : (number + 1) * each]
+        shares.put((share, gpus[number] if gpus else None))
+    if gpus:
+        device.stay_off_gpus()
     others = set(multiprocessing.active_children())
     executor = ProcessPoolExecutor(count, context, _settle, (shares,))
     try:
@@ -119,9 +122,11 @@ def cluster(address: str) -> Iterator[Executor]:
         yield client.get_executor(pure=False)
 
 
-def _settle(shares: SimpleQueue[list[int]]) -> None:
+def _settle(shares: SimpleQueue[tuple[list[int], str | None]]) -> None:
     """Take a share of the processors, and end with the process that started this one."""
-    share = shares.get()
+    share, gpu = shares.get()
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, share)
     compiled.keep()
