@@ -16,8 +16,6 @@ NEAR = 1.6
 CLOSEST = 4
 # What has not reached the target by so many times the winner's time counts as if it did then.
 PATIENT = 2.0
-# What a round is reckoned to take, over what it would if all took as long as the winner.
-RESERVE = 1.5
 
 
 def race_in_rounds(
@@ -39,7 +37,7 @@ def race_in_rounds(
         etas: The learning rates, increasing.
         epochs: T.
         target: The score to reach; without one, or where it is out of reach, there is one round.
-        budget: Gradient evaluations; no round is begun that is likely to go beyond.
+        budget: Gradient evaluations; a round has as many initialisations as it surely allows.
         told: As for `race`.
 
     Returns:
@@ -66,14 +64,17 @@ def race_in_rounds(
         near = sorted(
             sorted(near, key=lambda lane: lane.standing)[:CLOSEST], key=lambda lane: lane.eta
         )
-        # A training goes from rung to rung of the first round.
-        rung = math.ceil(FIRST_RUNG * epochs)
-        each = len(near) * rung * math.ceil(RESERVE * time / rung)
-        affordable = inits if budget == math.inf else int((budget - spent) // each)
-        if affordable < 1:
-            break
-        inits += min(affordable, inits, MOST - inits)
         longest = min(epochs, math.ceil(PATIENT * time))
+        # The most that each costs: a training goes from rung to rung of the first round.
+        rung = math.ceil(FIRST_RUNG * epochs)
+        each = len(near) * rung * math.ceil(longest / rung)
+        held = inits * sum(lane.epochs for lane in near)
+        more = min(inits, MOST - inits)
+        if budget < math.inf:
+            more = min(more, int((budget - spent + held) // each) - inits)
+        if more < 1:
+            break
+        inits += more
         # All of them are about as fast, so none is dropped for what it scores on the way.
         last = race(
             train,
