@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -338,6 +339,27 @@ def test_only_those_about_as_fast_run_again_and_within_the_budget() -> None:
     assert {init for _, init in trained} == {0}
     assert alone.winner is not None
     assert alone.winner.eta == 8
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_further_rounds_never_go_beyond_the_budget_and_spend_what_is_left(seed: int) -> None:
+    noisy, spent = plateau(0.5, seed), []
+    for budget in np.geomspace(600, 6000, 12):
+        done: dict[tuple[float, int], int] = {}
+
+        def counted(eta: float, init: int, epochs: int, done: Any = done) -> Trained:
+            until = max(done.get((eta, init), 0), 4 * math.ceil(epochs / 4))  # in steps of a rung
+            cost = until - done.get((eta, init), 0)
+            done[eta, init] = until
+            return noisy(eta, init, epochs)._replace(cost=float(cost))
+
+        found = race_in_rounds(counted, GRID, target=0.9, epochs=100, budget=float(budget))
+        first = sum(cost for (_, init), cost in done.items() if init == 0)
+        assert found.cost == sum(done.values()) <= max(budget, first)
+        spent.append(found.cost)
+    assert (
+        len(set(spent)) > 4
+    )  # more initialisations with each bit of a budget, not doublings alone
 
 
 def test_without_a_target_there_is_one_round_of_two_initialisations() -> None:

@@ -68,7 +68,7 @@ def race_in_rounds(
         # The most that each costs: a training goes from rung to rung of the first round.
         rung = math.ceil(FIRST_RUNG * epochs)
         each = len(near) * rung * math.ceil(longest / rung)
-        held = inits * sum(lane.epochs for lane in near)
+        held = inits * sum(min(lane.epochs, longest) for lane in near)
         more = min(inits, MOST - inits)
         if budget < math.inf:
             more = min(more, int((budget - spent + held) // each) - inits)
