@@ -49,7 +49,7 @@ bench: $(VENV)/bench ## Speed against the matrix-product limit of this machine, 
 bench-scale: $(VENV)/bench ## Workers, Dask, members, memory, resumption and start-up (ten minutes)
 	$(BIN)/python benchmarks/scale.py
 
-bench-onset: $(VENV)/bench ## The onset finder against range test, defaults and a dense grid (hours)
+bench-onset: $(VENV)/bench ## The onset finder against range test, defaults and a dense grid (half an hour)
 	PYTHONPATH=. $(BIN)/python benchmarks/onset.py study/bench-onset
 
 docs: $(VENV)/docs ## The documentation, into docs/_build/html
