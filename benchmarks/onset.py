@@ -124,32 +124,19 @@ PARTS = {"oracle": oracle, "lr_find": others, "onset": finder, "schedules": sche
 
 
 def table(results: list[Result]) -> str:
-    """The results in Markdown: time at a suggestion over that at the oracle, mean over seeds."""
-    head = [
-        "case",
-        "target",
-        "oracle's η (time)",
-        *METHODS,
-        "cost of onset",
-        "its spread",
-        "oracle's",
-    ]
-    lines = [head, ["---"] * len(head)]
+    """In Markdown: time at a suggestion over that at the oracle, mean over seeds; what it costs."""
+    rows = [["case", "target", "oracle's η (time)", *METHODS]]
+    costs = [["case", "evaluations", "of the grid", "trainings", "spread", "oracle's spread"]]
     for result in results:
         best = min(result["grid_times"])
         dense = SEEDS * GRID_STEPS * result["epochs"]
         cost = statistics.mean(result[OURS]["costs"])
-        lines.append(
-            [
-                result["case"],
-                f"{result['target']:g}",
-                f"{result['oracle']:.2g} ({best:.1f})",
-                *(ratio(result, method) for method in METHODS),
-                f"{cost:.0f} ({cost / dense:.0%} of the grid, {cost / best:.1f} runs)",
-                f"{spread(result[OURS]['rates']):.0%}",
-                f"{spread(result['oracle_rates']):.0%}",
-            ]
-        )
+        oracle = f"{result['oracle']:.2g} ({best:.1f})"
+        ratios = [ratio(result, method) for method in METHODS]
+        rows.append([result["case"], f"{result['target']:g}", oracle, *ratios])
+        own, others = spread(result[OURS]["rates"]), spread(result["oracle_rates"])
+        shares = [f"{cost / dense:.1%}", f"{cost / best:.1f}", f"{own:.0%}", f"{others:.0%}"]
+        costs.append([result["case"], f"{cost:.0f}", *shares])
     ours = [statistics.mean(r[OURS]["times"]) / min(r["grid_times"]) for r in results]
     ranged = {
         method: [statistics.mean(r[method]["times"]) / statistics.mean(r[OURS]["times"])
@@ -164,13 +151,19 @@ def table(results: list[Result]) -> str:
         f"Ratio to the oracle: median {statistics.median(ours):.2f}, largest {max(ours):.2f}. "
         f"Times as fast, in the median: {faster}."
     )
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{summary}\n"
+    return f"{markdown(rows)}\n{summary}\n\n{markdown(costs)}"
+
+
+def markdown(rows: list[list[str]]) -> str:
+    """A table of its head and its rows."""
+    head, *others = rows
+    lines = [head, ["---"] * len(head), *others]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def schedule_table(results: list[Result]) -> str:
     """What schedules make of the recommendation, in Markdown."""
-    head = ["case", "η", *SCHEDULES, "held for"]
-    lines = [head, ["---"] * len(head)]
+    rows = [["case", "η", *SCHEDULES, "held for"]]
     for result in results:
         found = result["schedules"]
         cells = []
@@ -181,8 +174,8 @@ def schedule_table(results: list[Result]) -> str:
             extra = f" ({spent:.1f})" if name == HOLD else ""
             cells.append(f"{passed:.1f}{extra}, {statistics.mean(of['scores']):.3f}")
         held = statistics.mean(found[HOLD]["held"])
-        lines.append([result["case"], f"{found['eta']:.2g}", *cells, f"{held:.0f}"])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+        rows.append([result["case"], f"{found['eta']:.2g}", *cells, f"{held:.0f}"])
+    return markdown(rows)
 
 
 def ratio(result: Result, method: str) -> str:
