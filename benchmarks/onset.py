@@ -183,7 +183,7 @@ def ratio(result: Result, method: str) -> str:
     mean = statistics.mean(result[method]["times"]) / min(result["grid_times"])
     known = [eta for eta in result[method]["rates"] if math.isfinite(eta)]
     at = f"{math.exp(statistics.fmean(map(math.log, known))):.2g}" if known else "none"
-    return f"{mean:.2f} (η {at})"
+    return f"{mean:.2f} (η\u00a0{at})"
 
 
 def spread(rates: list[float]) -> float:
