@@ -163,6 +163,17 @@ def test_another_system_is_refused_by_its_description(tmp_path: Path) -> None:
         runs.run(experiment.load("mnist-quick"), tmp_path / "study")
 
 
+def test_a_budget_that_is_not_given_again_is_that_of_the_study(tmp_path: Path) -> None:
+    """Its tiles are cut; another one would cut others."""
+    study = ct.sweep(SPIRAL, [0.5], out=tmp_path / "study", memory=1.0, **GRID)
+    study.store.pair(0)[0].unlink()
+    again = ct.sweep(SPIRAL, [0.5], out=tmp_path / "study", **GRID)
+    assert again.store.grid().memory == 1.0
+    assert again.store.finished(0)
+    with pytest.raises(UserError, match=r"differs in memory \(1\.0 there, 2\.0 here\)"):
+        ct.sweep(SPIRAL, [0.5], out=tmp_path / "study", memory=2.0, **GRID)
+
+
 def test_a_perturbation_of_zero_keeps_the_replicas_together(tmp_path: Path) -> None:
     dataset = ct.sweep(SPIRAL, [1.5], out=tmp_path / "study", **{**GRID, "epsilon": 0}).dataset
     assert (dataset.distance == 0).all()

@@ -125,6 +125,8 @@ class Store:
         held = self.grid()
         if not new.targets:  # those of the task, which is not known yet
             new = new.model_copy(update={"targets": held.targets, "target": held.target})
+        if new.memory is None:  # its tiles are cut
+            new = new.model_copy(update={"memory": held.memory})
         differs = experiment.difference(held, new)
         if differs:
             raise UserError(
