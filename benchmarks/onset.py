@@ -62,11 +62,11 @@ def times(case: Case, etas: np.ndarray, key: int = EVALUATION) -> np.ndarray:
 def oracle(case: Case, known: Result) -> Result:
     """The dense grid, and where its best lies with other initialisations."""
     grid = np.geomspace(*case.grid, GRID_STEPS)
-    on_grid, *others = (times(case, grid, EVALUATION + seed) for seed in range(SEEDS))
-    rates = [float(grid[row.argmin()]) for row in (on_grid, *others)]
+    rows = [times(case, grid, EVALUATION + seed) for seed in range(SEEDS)]
+    rates = [float(grid[row.argmin()]) for row in rows]
     return {
         "grid": grid.tolist(),
-        "grid_times": on_grid.tolist(),
+        "grid_times": rows[0].tolist(),
         "oracle": rates[0],
         "oracle_rates": rates,
     }
@@ -134,9 +134,11 @@ def table(results: list[Result]) -> str:
         oracle = f"{result['oracle']:.2g} ({best:.1f})"
         ratios = [ratio(result, method) for method in METHODS]
         rows.append([result["case"], f"{result['target']:g}", oracle, *ratios])
-        own, others = spread(result[OURS]["rates"]), spread(result["oracle_rates"])
-        shares = [f"{cost / dense:.1%}", f"{cost / best:.1f}", f"{own:.0%}", f"{others:.0%}"]
-        costs.append([result["case"], f"{cost:.0f}", *shares])
+        spreads = [
+            f"{spread(rates):.0%}" for rates in (result[OURS]["rates"], result["oracle_rates"])
+        ]
+        shares = [f"{cost / dense:.1%}", f"{cost / best:.1f}"]
+        costs.append([result["case"], f"{cost:.0f}", *shares, *spreads])
     ours = [statistics.mean(r[OURS]["times"]) / min(r["grid_times"]) for r in results]
     ranged = {
         method: [statistics.mean(r[method]["times"]) / statistics.mean(r[OURS]["times"])
@@ -156,8 +158,7 @@ def table(results: list[Result]) -> str:
 
 def markdown(rows: list[list[str]]) -> str:
     """A table of its head and its rows."""
-    head, *others = rows
-    lines = [head, ["---"] * len(head), *others]
+    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

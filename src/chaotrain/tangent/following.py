@@ -146,9 +146,6 @@ def _halved(vector: Vector) -> tuple[Vector, Array]:
     power = jnp.where(usable, jnp.frexp(jnp.where(usable, largest, 1.0))[1], 0)
     # Exact, and faster than ldexp of each entry; half at a time, since 2^-power may overflow.
     half = -power // 2
-    factors = [jnp.ldexp(1.0, part) for part in (half, -power - half)]
-
-    def scaled(leaf: Array) -> Array:
-        return leaf * factors[0].astype(leaf.dtype) * factors[1].astype(leaf.dtype)
-
-    return [scaled(leaf) for leaf in vector], power.astype(jnp.int64)
+    one, other = jnp.ldexp(1.0, half), jnp.ldexp(1.0, -power - half)
+    halved = [leaf * one.astype(leaf.dtype) * other.astype(leaf.dtype) for leaf in vector]
+    return halved, power.astype(jnp.int64)
